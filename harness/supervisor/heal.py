@@ -1,0 +1,26 @@
+"""Undo one fault from its record: what a supervisor runs when the one who injected it cannot any more.
+
+A process of its own, so that a control plane that hangs cannot hang the supervisor with it.
+"""
+
+import sys
+from pathlib import Path
+
+from harness.faults import from_record
+from harness.stack.embedded import attach
+from harness.supervisor import state
+
+
+def main(folder_path: str, token: str) -> None:
+    """Heal the fault that was promised under `token`, and say so to the supervisor."""
+    folder = state.StateFolder(Path(folder_path))
+    record = next(
+        line["fault"] for line in state.read_lines(folder.undo) if line["token"] == token and "fault" in line
+    )
+    stack = attach(folder)
+    from_record(record).heal(stack)
+    stack.undone(token)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])

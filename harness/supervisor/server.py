@@ -1,0 +1,305 @@
+"""The supervisor's main loop: it starts, signals and ends processes, and waits for its harness to die.
+
+It is told to hold its stack either for as long as a pipe stays open (a drill: the kernel closes the pipe
+however the harness ends) or until a lease runs out (`drill up`). Everything it promises is on disk first.
+
+It runs everything that forks on its main thread, because the kernel's parent-death signal follows the thread
+that forked, and it imports little, because it stands between `drill run` and the first server.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.clock import NS_PER_S, SYSTEM_CLOCK
+from harness.errors import DrillError, StackError
+from harness.stack import State
+from harness.stack.process import ProcessSpec
+from harness.supervisor import processes, state, sweep
+from harness.supervisor.ports import PortBook
+
+LINE_LIMIT_BYTES = 16 * 1024 * 1024  # a whole stack's plan is one line
+HEAL_TIMEOUT_S = 15.0
+_POLL_S = 0.005
+
+
+@dataclass
+class Process:
+    """A service that was started at least once."""
+
+    spec: ProcessSpec
+    popen: subprocess.Popen[bytes]
+
+    def state(self) -> State:
+        """What it is doing now. Reaps it if it has ended."""
+        if self.popen.poll() is not None:
+            return State.EXITED
+        tree = processes.tree(self.popen.pid)
+        return processes.state_of(tree[0]) if tree else State.EXITED
+
+
+@dataclass
+class Promise:
+    """A fault that will be undone: by whoever promised, when its time is up, or when they die."""
+
+    fault: Mapping[str, Any]
+    connection: int
+    timer: asyncio.TimerHandle | None = None
+
+
+@dataclass
+class Supervisor:
+    """One stack's owner. `serve` returns when the stack is gone.
+
+    Attributes:
+        folder: The stack's state folder, held by a lock.
+        logs: Where services' output goes. Outside the state folder for a drill, so that it is kept.
+        lease_s: How long to live without being renewed; None when a pipe decides.
+    """
+
+    folder: state.StateFolder
+    logs: Path
+    lease_s: float | None
+    _processes: dict[str, Process] = field(default_factory=dict)
+    _promises: dict[str, Promise] = field(default_factory=dict)
+    _over: asyncio.Event = field(default_factory=asyncio.Event)
+    _expires_ns: int = 0
+    _connections: int = 0
+    _tokens: int = 0
+
+    async def serve(self, pipe: int | None) -> None:
+        """Answer requests until the pipe closes, the lease ends, a signal comes or somebody asks."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._over.set)
+        server = await asyncio.start_unix_server(
+            self._converse, path=str(self.folder.socket), limit=LINE_LIMIT_BYTES
+        )
+        self.folder.socket.chmod(0o600)
+        if pipe is not None:
+            await self._end_with(pipe)
+        lease = loop.create_task(self._watch_lease())
+        await self._over.wait()
+        lease.cancel()
+        server.close()
+        self._tear_down()
+
+    async def _end_with(self, pipe: int) -> None:
+        """Make the end of the pipe the end of the stack."""
+
+        class Lifeline(asyncio.Protocol):
+            def connection_lost(self, exc: Exception | None) -> None:
+                del exc
+                over.set()
+
+        over = self._over
+        await asyncio.get_running_loop().connect_read_pipe(Lifeline, os.fdopen(pipe, "rb", buffering=0))
+
+    async def _watch_lease(self) -> None:
+        if self.lease_s is None:
+            return
+        self._expires_ns = SYSTEM_CLOCK.now_ns() + round(self.lease_s * NS_PER_S)
+        while (left_ns := self._expires_ns - SYSTEM_CLOCK.now_ns()) > 0:
+            await asyncio.sleep(left_ns / NS_PER_S)
+        self._over.set()
+
+    def _tear_down(self) -> None:
+        """End every process and give everything back. Toxics end with Toxiproxy, which is ours as well."""
+        sweep.kill_everything_in(self.folder)
+        with state.base_lock(self.folder.path.parent):
+            PortBook(self.folder.path.parent).release(self.folder.run_id)
+            self.folder.remove()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One client, from connecting to closing. What it promised is undone when it is gone."""
+        self._connections += 1
+        connection = self._connections
+        try:
+            while line := await reader.readline():
+                request = msgspec.json.decode(line)
+                answer = await self._answer(connection, request)
+                writer.write(msgspec.json.encode(answer) + b"\n")
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+            for token in [token for token, promise in self._promises.items() if promise.connection == connection]:
+                self._heal(token)
+
+    async def _answer(self, connection: int, request: dict[str, Any]) -> dict[str, Any]:
+        verbs: dict[str, Callable[..., Awaitable[Any]]] = {
+            "reserve": self._reserve,
+            "spawn": self._spawn,
+            "signal": self._signal,
+            "await_state": self._await_state,
+            "state": self._state,
+            "promise": self._promise,
+            "undone": self._undone,
+            "remember": self._remember,
+            "renew": self._renew,
+            "tear_down": self._ask_tear_down,
+        }
+        verb = request.pop("verb")
+        if verb == "promise":
+            request["connection"] = connection
+        try:
+            return {"ok": await verbs[verb](**request)}
+        except DrillError as error:
+            return {"error": str(error)}
+        except Exception as error:  # noqa: BLE001 - the stack must outlive a mistake in one request
+            return {"error": f"the supervisor could not {verb}: {type(error).__name__}: {error}"}
+
+    async def _reserve(self, *, count: int) -> list[int]:
+        with state.base_lock(self.folder.path.parent):
+            return PortBook(self.folder.path.parent).reserve(self.folder.run_id, count)
+
+    async def _spawn(self, *, spec: dict[str, Any]) -> int:
+        parsed = msgspec.convert(spec, ProcessSpec)
+        known = self._processes.get(parsed.name)
+        if known and known.state() is not State.EXITED:
+            return known.popen.pid
+        identity = {"name": parsed.name, "death_signal": parsed.death_signal}
+        state.append_line(self.folder.processes, identity)
+        self.logs.mkdir(parents=True, exist_ok=True)
+        popen = processes.spawn(parsed, self.folder.work(parsed.name), self.logs / f"{parsed.name}.log")
+        state.append_line(self.folder.processes, identity | {"pid": popen.pid})
+        self._processes[parsed.name] = Process(parsed, popen)
+        return popen.pid
+
+    def _process(self, name: str) -> Process:
+        try:
+            return self._processes[name]
+        except KeyError:
+            raise StackError(f"no service {name!r} was started; there are {', '.join(self._processes)}") from None
+
+    async def _signal(self, *, name: str, number: int) -> int:
+        """Signal a service: SIGTERM and SIGQUIT its first process, all else its whole tree."""
+        process = self._process(name)
+        tree = processes.tree(process.popen.pid) if process.state() is not State.EXITED else []
+        asked = tree[:1] if number in {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT} else tree
+        processes.send(asked, number)
+        return len(asked)
+
+    async def _await_state(self, *, name: str, state: str, within_s: float) -> bool:
+        """Wait until a service and all its children are in a state. False when the time is up."""
+        process = self._process(name)
+        deadline = SYSTEM_CLOCK.now_ns() + round(within_s * NS_PER_S)
+        while True:
+            root = process.state()
+            tree = [] if root is State.EXITED else processes.alive(processes.tree(process.popen.pid))
+            everyone = {processes.state_of(item) for item in tree} or {State.EXITED}
+            if everyone == {State(state)} and (state != State.EXITED or not self._orphans(name)):
+                return True
+            if SYSTEM_CLOCK.now_ns() > deadline:
+                return False
+            await asyncio.sleep(_POLL_S)
+
+    def _orphans(self, name: str) -> bool:
+        """Whether children of an ended service live on (PostgreSQL's backends do for a second)."""
+        left = processes.alive(processes.working_in(self.folder.work(name)))
+        processes.send(left, signal.SIGKILL)
+        return bool(left)
+
+    async def _state(self, *, name: str) -> dict[str, Any]:
+        process = self._process(name)
+        return {"state": process.state(), "pid": process.popen.pid, "exit_code": process.popen.returncode}
+
+    async def _promise(self, *, fault: dict[str, Any], limit_s: float, connection: int) -> str:
+        self._tokens += 1
+        token = f"fault-{self._tokens}"
+        state.append_line(self.folder.undo, {"token": token, "fault": fault, "limit_s": limit_s})
+        promise = Promise(fault, connection)
+        promise.timer = asyncio.get_running_loop().call_later(limit_s, self._heal, token)
+        self._promises[token] = promise
+        return token
+
+    async def _undone(self, *, token: str) -> bool:
+        promise = self._promises.pop(token, None)
+        if promise is None:
+            return False
+        if promise.timer:
+            promise.timer.cancel()
+        state.append_line(self.folder.undo, {"token": token, "undone": True})
+        return True
+
+    def _heal(self, token: str) -> None:
+        """Undo a fault from its record, in a process of its own that cannot hang us."""
+        promise = self._promises.get(token)
+        if promise is None or self._over.is_set():
+            return
+        if promise.timer:
+            promise.timer.cancel()
+        healer = subprocess.Popen(
+            [sys.executable, "-m", "harness.supervisor.heal", str(self.folder.path), token],
+            cwd=self.folder.path,  # so that the sweep finds it
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        asyncio.get_running_loop().call_later(HEAL_TIMEOUT_S, self._give_up_on, healer, token)
+
+    def _give_up_on(self, healer: "subprocess.Popen[bytes]", token: str) -> None:
+        """A fault that cannot be undone ends the stack: a target left hurt is worse than none."""
+        if healer.poll() is None:
+            healer.kill()
+        if token in self._promises:
+            sys.stderr.write(f"{token} could not be undone in {HEAL_TIMEOUT_S:g} s; ending the stack\n")
+            self._over.set()
+
+    async def _remember(self, *, plan: dict[str, Any]) -> bool:
+        temporary = self.folder.plan.with_suffix(".new")
+        temporary.write_bytes(msgspec.json.encode(plan))
+        temporary.replace(self.folder.plan)
+        return True
+
+    async def _renew(self, *, lease_s: float) -> bool:
+        if self.lease_s is None:
+            return False
+        self._expires_ns = max(self._expires_ns, SYSTEM_CLOCK.now_ns() + round(lease_s * NS_PER_S))
+        return True
+
+    async def _ask_tear_down(self) -> bool:
+        """Begin the end. The caller waits for the folder to be gone."""
+        asyncio.get_running_loop().call_later(0.01, self._over.set)
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """What a supervisor is started with, as one JSON argument."""
+
+    run_id: str
+    base: str
+    logs: str
+    lease_s: float | None = None
+
+
+def main(argument: str) -> None:
+    """Hold the folder, serve, leave nothing. Standard input is the pipe, unless there is a lease."""
+    assignment = msgspec.json.decode(argument, type=Assignment)
+    with state.held_folder(Path(assignment.base), assignment.run_id) as folder:
+        log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(log, 2)
+        supervisor = Supervisor(folder, Path(assignment.logs or folder.path), assignment.lease_s)
+        pipe = os.dup(0) if assignment.lease_s is None else None
+        with suppress(KeyboardInterrupt):
+            asyncio.run(supervisor.serve(pipe))
+
+
+def as_argument(assignment: Assignment) -> str:
+    """The command-line argument that `main` understands."""
+    return msgspec.json.encode(asdict(assignment)).decode()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

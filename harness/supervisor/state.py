@@ -1,0 +1,171 @@
+"""Where running stacks keep their files, and how one tells a live stack from a dead one.
+
+Each stack has one folder, named after its run. Its supervisor holds a lock on a file in it for as long as it
+lives: the kernel lets go of that lock however the supervisor dies, so a folder whose lock can be had belongs
+to nobody. Process ids could not say this; they are used again.
+
+The folders are under /tmp and have short names because a Unix socket's path may have 104 bytes at most, and
+because PostgreSQL, which refuses to run as root, must be able to reach its data as another user.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.errors import ConfigError, StackError
+
+STATE_VARIABLE = "DRILLBOOK_STATE"
+
+
+def base_folder() -> Path:
+    """The folder of all of this user's stacks; made if it is not there.
+
+    Raises:
+        ConfigError: It belongs to somebody else, who could then swap files under us.
+    """
+    uid = os.getuid()
+    base = Path(os.environ.get(STATE_VARIABLE) or f"/tmp/drillbook-{uid}")  # noqa: S108 - checked below
+    # Others may pass through, not look: PostgreSQL runs as another user when we are root.
+    base.mkdir(mode=0o711, parents=True, exist_ok=True)
+    status = base.lstat()
+    if status.st_uid != uid or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
+        raise ConfigError(
+            f"{base} must be a folder that only uid {uid} can write to, but it belongs to uid {status.st_uid} with mode "
+            f"{stat.filemode(status.st_mode)}. Others could put files there that we would run. "
+            f"Remove it, or set {STATE_VARIABLE} to a folder of your own."
+        )
+    return base
+
+
+def new_run_id() -> str:
+    """A name that sorts by time and does not repeat: 20261123-141502-7f3a."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+@contextmanager
+def base_lock(base: Path) -> Iterator[None]:
+    """Held for moments only: while a folder is made, swept, or ports are given out."""
+    with (base / "lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@dataclass(frozen=True)
+class StateFolder:
+    """The files of one stack."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        """The run that everything in it belongs to."""
+        return self.path.name
+
+    @property
+    def socket(self) -> Path:
+        """Where the supervisor listens."""
+        return self.path / "s"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the supervisor while it lives."""
+        return self.path / "lock"
+
+    @property
+    def undo(self) -> Path:
+        """Faults promised to be undone, one JSON object a line."""
+        return self.path / "undo.jsonl"
+
+    @property
+    def processes(self) -> Path:
+        """Every process that was to be started, one JSON object a line, on disk before it started."""
+        return self.path / "processes.jsonl"
+
+    @property
+    def plan(self) -> Path:
+        """What the stack is made of, for whoever attaches to it later."""
+        return self.path / "plan.json"
+
+    @property
+    def log(self) -> Path:
+        """What the supervisor itself has to say."""
+        return self.path / "supervisor.log"
+
+    def work(self, service: str) -> Path:
+        """The working folder of a service. A process that works in there is ours."""
+        return self.path / service
+
+    def is_held(self) -> bool:
+        """Whether a supervisor lives. Only meaningful under `base_lock`."""
+        try:
+            with self.lock.open("r") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def remove(self) -> None:
+        """Delete the folder with all that is in it; a second time does nothing."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+@contextmanager
+def held_folder(base: Path, run_id: str) -> Iterator[StateFolder]:
+    """A new folder, locked until the end of the block.
+
+    Raises:
+        StackError: A run of that name is there already, or the folder cannot be made.
+    """
+    folder = StateFolder(base / run_id)
+    with base_lock(base):
+        try:
+            folder.path.mkdir(mode=0o711)
+        except OSError as error:
+            raise StackError(f"no folder {folder.path} could be made for the stack: {error}") from error
+        file = folder.lock.open("w")
+        fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        yield folder
+    finally:
+        file.close()
+
+
+def folders(base: Path) -> list[StateFolder]:
+    """Every stack's folder, live or dead, oldest first."""
+    return [StateFolder(path) for path in sorted(base.iterdir()) if path.is_dir()]
+
+
+def append_line(path: Path, line: dict[str, Any]) -> None:
+    """Add one JSON line and have it on the disk before returning."""
+    with path.open("ab") as file:
+        file.write(msgspec.json.encode(line) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """All whole lines; one that a kill cut off is not there."""
+    lines = []
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return []
+    for line in text.splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            continue
+    return lines
