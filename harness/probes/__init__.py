@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 from harness.stack import Stack
 
 # What a probe returns must survive JSON: checkers see it after a round trip through the recording.
-Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
 
 class Probe(Protocol):

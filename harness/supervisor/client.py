@@ -100,7 +100,10 @@ class SupervisorClient:
         self.ask("tear_down")
         try:
             wait_until(
-                lambda: not self.folder.path.exists(), within_s=within_s, what="the stack to be gone", every_s=0.02
+                lambda: not self.folder.path.exists(),
+                within_s=within_s,
+                what="the stack to be gone",
+                every_s=0.02,
             )
         except DeadlineError as error:
             raise StackError(

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from harness.faults import from_record
-from harness.stack.embedded import attach
+from harness.stack.embedded.stack import attach
 from harness.supervisor import state
 
 

@@ -107,6 +107,7 @@ class Supervisor:
     async def _watch_lease(self) -> None:
         if self.lease_s is None:
             return
+        self.folder.lease.touch()
         self._expires_ns = SYSTEM_CLOCK.now_ns() + round(self.lease_s * NS_PER_S)
         while (left_ns := self._expires_ns - SYSTEM_CLOCK.now_ns()) > 0:
             await asyncio.sleep(left_ns / NS_PER_S)
@@ -133,7 +134,9 @@ class Supervisor:
             pass
         finally:
             writer.close()
-            for token in [token for token, promise in self._promises.items() if promise.connection == connection]:
+            for token in [
+                token for token, promise in self._promises.items() if promise.connection == connection
+            ]:
                 self._heal(token)
 
     async def _answer(self, connection: int, request: dict[str, Any]) -> dict[str, Any]:
@@ -180,7 +183,9 @@ class Supervisor:
         try:
             return self._processes[name]
         except KeyError:
-            raise StackError(f"no service {name!r} was started; there are {', '.join(self._processes)}") from None
+            raise StackError(
+                f"no service {name!r} was started; there are {', '.join(self._processes)}"
+            ) from None
 
     async def _signal(self, *, name: str, number: int) -> int:
         """Signal a service: SIGTERM and SIGQUIT its first process, all else its whole tree."""

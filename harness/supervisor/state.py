@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from harness.clock import NS_PER_S, SYSTEM_CLOCK
 from harness.errors import ConfigError, StackError
 
 STATE_VARIABLE = "DRILLBOOK_STATE"
@@ -50,7 +51,8 @@ def base_folder() -> Path:
 
 def new_run_id() -> str:
     """A name that sorts by time and does not repeat: 20261123-141502-7f3a."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    now = datetime.fromtimestamp(SYSTEM_CLOCK.wall_ns() / NS_PER_S, UTC)
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 @contextmanager
@@ -96,6 +98,11 @@ class StateFolder:
     def plan(self) -> Path:
         """What the stack is made of, for whoever attaches to it later."""
         return self.path / "plan.json"
+
+    @property
+    def lease(self) -> Path:
+        """There while the stack is held by a lease and not by a drill's pipe."""
+        return self.path / "lease"
 
     @property
     def log(self) -> Path:

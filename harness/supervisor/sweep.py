@@ -25,7 +25,9 @@ class Swept:
 
     def __str__(self) -> str:
         active = f", with {', '.join(self.faults)} still active" if self.faults else ""
-        return f"run {self.run_id} had been killed{active}: {self.processes} processes ended, its folder removed"
+        return (
+            f"run {self.run_id} had been killed{active}: {self.processes} processes ended, its folder removed"
+        )
 
 
 def kill_everything_in(folder: state.StateFolder, *, grace_s: float = 2.0) -> int:
@@ -38,9 +40,7 @@ def kill_everything_in(folder: state.StateFolder, *, grace_s: float = 2.0) -> in
     quitters = {line["name"] for line in started if line.get("death_signal") == "SIGQUIT"}
     found = processes.working_in(folder.path)
     total = len(found)
-    gentle = [
-        process for name in sorted(quitters) for process in processes.working_in(folder.work(name))
-    ]
+    gentle = [process for name in sorted(quitters) for process in processes.working_in(folder.work(name))]
     processes.send((process for process in found if process not in gentle), signal.SIGKILL)
     if gentle:
         # A stopped process takes a signal only once it runs again.

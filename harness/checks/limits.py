@@ -1,0 +1,74 @@
+"""What happens at a time limit: work that cannot be finished is undone, and not left to hope."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from harness.checks import CannotSay, Conclusion, conclude
+from harness.checks.liveness import accepted
+from harness.checks.tables import CANCELLED, Ledger, Orders, keys
+from harness.clock import NS_PER_S
+from harness.recording.history import History
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelledPastLimit:
+    """Orders whose limit passed while the fault lasted are cancelled in the end and have cost nothing.
+
+    Judged are orders sent after the fault was seen to bite and early enough that limit and slack were over before
+    healing began: they can have been finished by nobody. Later orders may end either way.
+
+    Attributes:
+        limit_s: The target's time limit for an order.
+        slack_s: How much later than that it may notice.
+        expect_not: Details that exclude an operation, such as {"expect": "declined"}.
+        fault: Title of the fault, or "" for the first one.
+    """
+
+    operation: str
+    orders: Orders
+    ledger: Ledger
+    limit_s: float
+    slack_s: float
+    expect_not: Mapping[str, str] = field(default_factory=dict)
+    fault: str = ""
+
+    def check(self, history: History) -> Conclusion:
+        """FAIL names orders past their limit that are confirmed, still open, or have kept money."""
+        active_ns, healing_ns = self._span(history)
+        last_ns = healing_ns - round((self.limit_s + self.slack_s) * NS_PER_S)
+        sent = accepted(history, self.operation, self.expect_not).filter(
+            pl.col("sent_ns").is_between(active_ns, last_ns)
+        )
+        if sent.is_empty():
+            raise CannotSay(
+                f"no order was sent early enough to pass its limit of {self.limit_s:g} s (+ {self.slack_s:g} s) before "
+                f"healing began; the fault lasted {(healing_ns - active_ns) / NS_PER_S:.1f} s"
+            )
+        state = self.orders.load(history)
+        net = self.ledger.by_order(history).select("order", "net")
+        joined = sent.join(state, left_on="key", right_on="order", how="left").join(
+            net, left_on="key", right_on="order", how="left"
+        )
+        uncancelled = joined.filter(pl.col("state").fill_null("") != CANCELLED)
+        unpaid_back = joined.filter(pl.col("net").fill_null(0) != 0)
+        return conclude(
+            keys(uncancelled["key"]) + keys(unpaid_back["key"]),
+            otherwise=f"{sent.height} orders passed their limit during the fault; all are cancelled and cost nothing",
+            wrongly=(
+                f"of {sent.height} orders that passed their limit during the fault {uncancelled.height} are not "
+                f"cancelled and {unpaid_back.height} have money left at the provider"
+            ),
+            precision=f"the limit is counted from when the request left, with {self.slack_s:g} s of slack",
+        )
+
+    def _span(self, history: History) -> tuple[int, int]:
+        for episode in history.faults:
+            if (
+                self.fault in ("", episode.title)
+                and episode.active_ns is not None
+                and episode.healing_ns is not None
+            ):
+                return episode.active_ns, episode.healing_ns
+        raise CannotSay("no fault was seen to begin and to be healed")

@@ -1,0 +1,203 @@
+"""What must happen in the end. A shop that compensates everything is not safe, it is useless.
+
+Orders are told from operations by their key; what an operation was expected to come to is in its detail,
+so that a card that was meant to be declined does not count against the shop.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from harness.checks import CannotSay, Conclusion, conclude
+from harness.checks.tables import CANCELLED, CONFIRMED, OPEN, Ledger, Orders, Reservations, final_table, keys
+from harness.clock import NS_PER_MS, NS_PER_S
+from harness.errors import ConfigError
+from harness.recording.history import History
+from harness.recording.records import Outcome, Phase
+
+# An order cannot be finished before it was sent; beyond this the target's wall clock was set meanwhile.
+WALL_CLOCK_STEP_NS = NS_PER_S
+
+
+def accepted(history: History, operation: str, expect_not: Mapping[str, str]) -> pl.DataFrame:
+    """The operations that were answered ok, without those whose detail has one of the unwanted values."""
+    chosen = (pl.col("name") == operation) & (pl.col("outcome") == Outcome.OK.value)
+    for name, value in expect_not.items():
+        chosen &= pl.col("detail").str.json_path_match(f"$.{name}").fill_null("") != value
+    return history.operations.filter(chosen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EveryOrderSettles:
+    """No order is open at the end, and a cancelled one has given back its goods and its money."""
+
+    orders: Orders
+    reservations: Reservations | None = None
+    ledger: Ledger | None = None
+
+    def check(self, history: History) -> Conclusion:
+        """FAIL names the orders that are stuck or were unwound only in part."""
+        orders = self.orders.load(history)
+        stuck = orders.filter(pl.col("state") == OPEN)
+        cancelled = orders.filter(pl.col("state") == CANCELLED)
+        holding, costing = cancelled.clear(), cancelled.clear()
+        if self.reservations is not None:
+            holding = cancelled.join(self.reservations.load_live(history), on="order", how="semi")
+        if self.ledger is not None:
+            costs = self.ledger.by_order(history).filter(pl.col("net") != 0)
+            costing = cancelled.join(costs, on="order", how="semi")
+        wrong = [key for part in (stuck, holding, costing) for key in keys(part["order"])]
+        confirmed = orders.height - stuck.height - cancelled.height
+        return conclude(
+            wrong,
+            otherwise=(
+                f"{orders.height} orders settled: {confirmed} confirmed, {cancelled.height} compensated"
+            ),
+            wrongly=(
+                f"of {orders.height} orders {stuck.height} are stuck; of {cancelled.height} cancelled ones "
+                f"{holding.height} still hold goods and {costing.height} still cost or gain money"
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrdersAreConfirmed:
+    """Of the orders accepted in some phases at least a share is confirmed in the end.
+
+    Attributes:
+        share_min: Above 0, at most 1.
+        phases: When they were sent.
+        expect_not: Details that exclude an operation, such as {"expect": "declined"}.
+    """
+
+    operation: str
+    orders: Orders
+    phases: tuple[Phase, ...]
+    share_min: float
+    expect_not: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a share that holds for every history."""
+        if not 0 < self.share_min <= 1 or not self.phases:
+            raise ConfigError(
+                f"share_min must be above 0 and at most 1 and phases named, got {self.share_min} and "
+                f"{self.phases}: otherwise a shop that confirms nothing would pass. Try 0.99 of steady."
+            )
+
+    def check(self, history: History) -> Conclusion:
+        """FAIL names accepted orders that were not confirmed."""
+        when = pl.lit(False)
+        for phase in self.phases:
+            span = history.phase(phase)
+            if span is None:
+                raise CannotSay(f"the phase {phase.value} was not run to its end")
+            when |= pl.col("sent_ns").is_between(span.start_ns, span.end_ns, closed="left")
+        sent = accepted(history, self.operation, self.expect_not).filter(when)
+        named = " and ".join(phase.value for phase in self.phases)
+        if sent.is_empty():
+            raise CannotSay(f"no {self.operation} was accepted in {named}")
+        orders = self.orders.load(history)
+        joined = sent.join(orders, left_on="key", right_on="order", how="left")
+        others = joined.filter(pl.col("state").fill_null("") != CONFIRMED)
+        share = 1 - others.height / sent.height
+        told = f"{sent.height - others.height} of {sent.height} orders accepted in {named} were confirmed"
+        figures = f"{told} ({share:.1%}, wanted {self.share_min:.1%})"
+        enough = share >= self.share_min
+        return conclude([] if enough else keys(others["key"]), otherwise=figures, wrongly=figures)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SagaLog:
+    """The target's log of saga steps: one row for each change, numbered in the order it was written."""
+
+    reading: str
+    saga: str = "saga_id"
+    order: str = "order_id"
+    step: str = "step_name"
+    status: str = "status"
+    at_ms: str = "executed_at"
+    seq: str = "seq"
+    completed: tuple[str, ...] = ("COMPLETED",)
+    compensated: tuple[str, ...] = ("COMPENSATED",)
+
+    def load(self, history: History, *columns: str) -> pl.DataFrame:
+        """The named columns, by our names: saga, order, step, status, seq, at_ms.
+
+        Raises:
+            CannotSay: There is no such reading, or it has no rows.
+        """
+        numbers = {"seq": pl.Int64, "at_ms": pl.Float64}
+        wanted = {getattr(self, name): numbers.get(name, pl.String) for name in columns}
+        table = final_table(history, self.reading, wanted)
+        if table.is_empty():
+            raise CannotSay(f"{self.reading!r} has no rows: no saga was seen")
+        return table.select(pl.col(getattr(self, name)).alias(name) for name in columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingSettlesAfterHeal:
+    """Orders that were open when the fault was healed are confirmed within a bound.
+
+    Judged by the saga log's own times, brought to the run's clock by its anchor. An order was open then if
+    it had been sent and its last step had not been completed yet.
+
+    Attributes:
+        last_step: The step whose completion confirms an order.
+        fault: Title of the fault, or "" for the one that was healed last.
+        within_s: From the verified healing.
+    """
+
+    operation: str
+    log: SagaLog
+    last_step: str
+    within_s: float
+    fault: str = ""
+    expect_not: Mapping[str, str] = field(default_factory=dict)
+
+    def check(self, history: History) -> Conclusion:
+        """FAIL names the orders that were late or never confirmed, and quotes the slowest."""
+        healed_ns, uncertain_s = self._healed(history)
+        finished = self._finished(history)
+        sent = accepted(history, self.operation, self.expect_not).filter(pl.col("sent_ns") < healed_ns)
+        both = sent.select("key", "sent_ns").join(finished, left_on="key", right_on="order", how="left")
+        if both.filter(pl.col("at_ns") < pl.col("sent_ns") - WALL_CLOCK_STEP_NS).height:
+            raise CannotSay("orders were finished before they were sent: the target's wall clock was set")
+        pending = both.filter(pl.col("at_ns").is_null() | (pl.col("at_ns") > healed_ns))
+        if pending.is_empty():
+            raise CannotSay("no order was open when the fault was healed")
+        took_s = (pl.col("at_ns") - healed_ns) / NS_PER_S
+        late = pending.filter(pl.col("at_ns").is_null() | (took_s > self.within_s))
+        never = late["at_ns"].null_count()
+        slowest = pending.select(took_s.max()).item()
+        told = "none was confirmed" if slowest is None else f"the slowest took {slowest:.3f} s"
+        return conclude(
+            keys(late["key"]),
+            otherwise=f"{pending.height} orders were open when the fault was healed; {told}",
+            wrongly=(
+                f"of {pending.height} orders open when the fault was healed {late.height - never} were "
+                f"confirmed later than {self.within_s:g} s and {never} never; {told}"
+            ),
+            precision=(
+                f"± 1 ms of the log's own times; healing was verified {uncertain_s:.3f} s after it began, "
+                "so a time may be that much longer"
+            ),
+        )
+
+    def _healed(self, history: History) -> tuple[int, float]:
+        healed = [
+            (episode.healed_ns, episode.healing_ns or episode.healed_ns)
+            for episode in history.faults
+            if episode.healed_ns is not None and self.fault in ("", episode.title)
+        ]
+        if not healed:
+            raise CannotSay(f"no healing of {self.fault or 'a fault'} was recorded")
+        at_ns, began_ns = max(healed)
+        return at_ns, (at_ns - began_ns) / NS_PER_S
+
+    def _finished(self, history: History) -> pl.DataFrame:
+        log = self.log.load(history, "order", "step", "status", "at_ms")
+        done = (pl.col("step") == self.last_step) & pl.col("status").is_in(list(self.log.completed))
+        offset_ns = history.monotonic_ns(0)
+        at_ns = (pl.col("at_ms") * NS_PER_MS).round().cast(pl.Int64) + offset_ns
+        return log.filter(done).group_by("order").agg(at_ns.min().alias("at_ns"))

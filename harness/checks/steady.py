@@ -1,0 +1,118 @@
+"""The steady state, measured again at the end: a target that is well again answers as it did before.
+
+Latency is counted from when the schedule wanted the request to leave, so that a target which holds the
+generator back cannot hide its slowness.
+"""
+
+import math
+from dataclasses import dataclass
+
+import polars as pl
+
+from harness.checks import CannotSay, Conclusion
+from harness.clock import NS_PER_MS
+from harness.errors import ConfigError
+from harness.recording.episodes import Span
+from harness.recording.history import History
+from harness.recording.records import Outcome, Phase, Verdict
+
+# Fewer say nothing about a 95th percentile: its upper bound would be the maximum itself.
+OPERATIONS_MIN = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Percentile:
+    """A percentile with the interval that holds the true one in 95 % of all samples, all in ms."""
+
+    value_ms: float
+    low_ms: float
+    high_ms: float
+
+    def __str__(self) -> str:
+        return f"{self.value_ms:.1f} ms [{self.low_ms:.1f}, {self.high_ms:.1f}]"
+
+
+def percentile(latencies_ms: pl.Series, share: float) -> Percentile:
+    """A percentile by its order statistic.
+
+    The interval is taken from the ranks, which are binomially distributed whatever the latencies'
+    own distribution is (normal approximation).
+    """
+    ordered = latencies_ms.sort()
+    n = ordered.len()
+    spread = 1.96 * math.sqrt(n * share * (1 - share))
+
+    def at(rank: float) -> float:
+        return float(ordered[min(n - 1, max(0, math.ceil(rank) - 1))])
+
+    return Percentile(
+        value_ms=at(n * share), low_ms=at(n * share - spread), high_ms=at(n * share + spread + 1)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteadyAgain:
+    """In the last part of heal, the share of ok answers and their p95 are what they were in steady.
+
+    Attributes:
+        last_share: Which part of heal is compared, from its end: 0.5 is the second half.
+        ok_drop_max: By how much the share of ok may be lower than in steady.
+        p95_factor_max: The p95 may be this many times that of steady, and
+        p95_slack_ms: this much more, for targets so fast that a factor is within the noise.
+    """
+
+    operation: str
+    last_share: float = 0.5
+    ok_drop_max: float = 0.01
+    p95_factor_max: float = 2.0
+    p95_slack_ms: float = 20.0
+
+    def __post_init__(self) -> None:
+        """Refuse figures that make no comparison."""
+        if not 0 < self.last_share <= 1 or not 0 <= self.ok_drop_max < 1 or self.p95_factor_max < 1:
+            raise ConfigError(
+                f"last_share must be in (0, 1], ok_drop_max in [0, 1) and p95_factor_max at least 1, got "
+                f"{self.last_share}, {self.ok_drop_max} and {self.p95_factor_max}: the comparison would "
+                "always or never hold. Try 0.5, 0.01 and 2."
+            )
+
+    def check(self, history: History) -> Conclusion:
+        """FAIL quotes both phases."""
+        heal = self._span(history, Phase.HEAL)
+        tail = Span(heal.end_ns - round((heal.end_ns - heal.start_ns) * self.last_share), heal.end_ns)
+        before_ok, before = self._measured(history, self._span(history, Phase.STEADY), "steady")
+        if not before_ok:
+            raise CannotSay(f"no {self.operation} was ok in steady: there is nothing to come back to")
+        after_ok, after = self._measured(history, tail, "the last part of heal")
+        bound_ms = before.value_ms * self.p95_factor_max + self.p95_slack_ms
+        well = after_ok >= before_ok - self.ok_drop_max and after.value_ms <= bound_ms
+        return Conclusion(
+            verdict=Verdict.PASS if well else Verdict.FAIL,
+            because=(
+                f"ok {before_ok:.1%} in steady and {after_ok:.1%} at the end of heal (may drop by "
+                f"{self.ok_drop_max:.1%}); p95 {before.value_ms:.1f} ms and {after.value_ms:.1f} ms (may be "
+                f"{bound_ms:.1f} ms)"
+            ),
+            precision=(
+                f"p95 with 95 % intervals: steady {before}, end of heal {after}; from the intended time"
+            ),
+        )
+
+    def _span(self, history: History, phase: Phase) -> Span:
+        span = history.phase(phase)
+        if span is None:
+            raise CannotSay(f"the phase {phase.value} was not run to its end")
+        return span
+
+    def _measured(self, history: History, span: Span, when: str) -> tuple[float, Percentile]:
+        intended = pl.col("intended_ns").is_between(span.start_ns, span.end_ns, closed="left")
+        sent = history.operations.filter((pl.col("name") == self.operation) & intended)
+        ok = sent.filter((pl.col("outcome") == Outcome.OK.value) & pl.col("done_ns").is_not_null())
+        if sent.height < OPERATIONS_MIN:
+            raise CannotSay(
+                f"{sent.height} operations in {when}: fewer than {OPERATIONS_MIN} say nothing about a p95"
+            )
+        if ok.is_empty():
+            return 0.0, Percentile(value_ms=math.inf, low_ms=math.inf, high_ms=math.inf)
+        latencies_ms = (ok["done_ns"] - ok["intended_ns"]) / NS_PER_MS
+        return ok.height / sent.height, percentile(latencies_ms, 0.95)

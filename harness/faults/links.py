@@ -1,0 +1,173 @@
+"""Which links a fault is on, and what is measured on each of them.
+
+Links are hurt and measured side by side: a fault on the links to three brokers must not begin on the last
+one seconds after the first.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from math import hypot
+from statistics import median
+
+from harness.clock import SYSTEM_CLOCK, Clock, Deadline
+from harness.errors import FaultError, StackError
+from harness.faults import Effect
+from harness.faults.round_trip import RoundTrips, round_trips
+from harness.stack import Link, Stack
+
+ANSWER_WITHIN_S = 2.0  # a well server's slowest answer to a ping
+HEALED_WITHIN_S = 10.0
+LATENCY_TOLERANCE_MS = 2.0
+LATENCY_TOLERANCE = 0.05
+_LINKS_AT_ONCE = 8
+_SLOW_MS = 100.0  # from here on pings overlap, or a median of seven would take seven times as long
+
+
+def matching(stack: Stack, pattern: str) -> list[Link]:
+    """The links whose name fits a pattern such as "orders->kafka-*".
+
+    Raises:
+        FaultError: There is none.
+    """
+    links = [link for name, link in sorted(stack.links.items()) if fnmatchcase(name, pattern)]
+    if not links:
+        near = get_close_matches(pattern, stack.links, cutoff=0.4) or sorted(stack.links)[:10]
+        raise FaultError(
+            f"no link is called {pattern!r}, so there is nothing to hurt. Links are named client->server; "
+            f"here there are {', '.join(near) or 'none at all'}."
+        )
+    return links
+
+
+def on_each(links: Sequence[Link], act: Callable[[Link], Effect]) -> Effect:
+    """Do the same to every link, side by side, and sum up what was seen.
+
+    `seen` means on every one. A measured figure is the median of the links'.
+
+    Raises:
+        FaultError: What failed, once all are done.
+    """
+    with ThreadPoolExecutor(_LINKS_AT_ONCE, thread_name_prefix="link") as pool:
+        pending = [pool.submit(_in_fault_words, act, link) for link in links]
+    effects = [(link, future.result()) for link, future in zip(links, pending, strict=True)]
+    if len(effects) == 1:
+        return effects[0][1]
+    figures = {key for _, effect in effects for key in effect.measured}
+    return Effect(
+        sentence="; ".join(f"{link.name}: {effect.sentence}" for link, effect in effects),
+        seen=all(effect.seen for _, effect in effects),
+        measured={
+            key: median(effect.measured[key] for _, effect in effects if key in effect.measured)
+            for key in sorted(figures)
+        }
+        | {"links": float(len(effects))},
+    )
+
+
+def _in_fault_words(act: Callable[[Link], Effect], link: Link) -> Effect:
+    with fault_words(link.name):
+        return act(link)
+
+
+@contextmanager
+def fault_words(what: str) -> Iterator[None]:
+    """Tell a stack's refusal as the fault's: which one, and what that means for the drill."""
+    try:
+        yield
+    except StackError as error:
+        raise FaultError(f"{what}: {error}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Added:
+    """What a link adds to the round trip that its server has by itself.
+
+    Attributes:
+        median_ms: Median through the link minus median past it.
+        spread_ms: Both spreads together; half of the round trips lie within ± this.
+        direct_ms: Median past the link.
+        round_trips: How many were made each way.
+        bytes_moved: Of one round trip through the link.
+    """
+
+    median_ms: float
+    spread_ms: float
+    direct_ms: float
+    round_trips: int
+    bytes_moved: int
+
+
+def tolerance_ms(asked_ms: float) -> float:
+    """How far a measured latency may be from what was asked: 2 ms or 5 %, whichever is more."""
+    return max(LATENCY_TOLERANCE_MS, LATENCY_TOLERANCE * asked_ms)
+
+
+def added(link: Link, *, expected_ms: float, times: int = 7, padding: int = 0) -> Added | str:
+    """Measure what a link adds; or say, in a sentence's end, why it cannot be measured."""
+    at_once = times if expected_ms > _SLOW_MS else 1
+    timeout_s = ANSWER_WITHIN_S + 2 * expected_ms / 1000
+    direct = round_trips(
+        link.exit, link.protocol, times=times, timeout_s=ANSWER_WITHIN_S, at_once=at_once, padding=padding
+    )
+    if not direct.all_answered:
+        return f"{link.server} itself did not answer at {link.exit} ({direct.endings()})"
+    through = round_trips(
+        link.entrance, link.protocol, times=times, timeout_s=timeout_s, at_once=at_once, padding=padding
+    )
+    if not through.all_answered:
+        return f"{link.entrance} did not answer in {timeout_s:g} s ({through.endings()})"
+    return Added(
+        median_ms=through.median_ms - direct.median_ms,
+        spread_ms=hypot(through.spread_ms, direct.spread_ms),
+        direct_ms=direct.median_ms,
+        round_trips=times,
+        bytes_moved=through.each[0].bytes_moved,
+    )
+
+
+def must_answer_directly(link: Link, times: int = 3) -> RoundTrips:
+    """Ask the server past its link, so that what follows can be blamed on the link.
+
+    Raises:
+        FaultError: It does not answer.
+    """
+    direct = round_trips(link.exit, link.protocol, times=times, timeout_s=ANSWER_WITHIN_S)
+    if not direct.all_answered:
+        raise FaultError(
+            f"{link.name}: {link.server} itself does not answer at {link.exit} ({direct.endings()}), so a "
+            "fault on the link to it would not be seen. Is another fault still active?"
+        )
+    return direct
+
+
+def well_again(link: Link, *, before: str, clock: Clock = SYSTEM_CLOCK) -> Effect:
+    """Measure that a link is only a link again.
+
+    The control plane has said so already. The wire decides, except where the server itself does not answer,
+    or another fault is on the link: then `seen` is False and the sentence says why.
+
+    Args:
+        link: The one that was healed.
+        before: What the control plane says: "no toxic is left".
+        clock: To wait by.
+    """
+    deadline = Deadline.after(HEALED_WITHIN_S, clock)
+    while True:
+        found = added(link, expected_ms=0.0, times=5)
+        if isinstance(found, Added) and found.median_ms <= LATENCY_TOLERANCE_MS + found.direct_ms:
+            return Effect(
+                sentence=(
+                    f"{before}, the link adds {found.median_ms:.1f} ms ± {found.spread_ms:.1f} "
+                    f"over {found.round_trips} round trips"
+                ),
+                seen=True,
+                measured={"added_ms": found.median_ms, "spread_ms": found.spread_ms},
+            )
+        if deadline.passed or (isinstance(found, str) and found.startswith(link.server)):
+            why = found if isinstance(found, str) else f"it still adds {found.median_ms:.1f} ms"
+            return Effect(sentence=f"{before}, but that could not be measured: {why}", seen=False)
+        clock.sleep(min(0.1, max(deadline.left_s, 0.001)))

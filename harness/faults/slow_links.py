@@ -1,0 +1,186 @@
+"""A link that still works, only worse: later answers, fewer bytes a second."""
+
+from dataclasses import dataclass
+
+from harness.errors import ConfigError, FaultError
+from harness.faults import Effect
+from harness.faults.links import (
+    LATENCY_TOLERANCE_MS,
+    Added,
+    added,
+    matching,
+    must_answer_directly,
+    on_each,
+    tolerance_ms,
+)
+from harness.faults.questions import padding_limit
+from harness.faults.toxic_fault import Lost, ToxicFault
+from harness.stack import Link, Stack, Toxic
+
+_ATTEMPTS = 3  # a busy machine delays a whole batch of pings; it never makes them faster
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddedLatency(ToxicFault):
+    """Every answer comes later by `latency_ms`, give or take `jitter_ms`.
+
+    The delay is put on the answers only, so that a round trip grows by exactly what is asked. Connecting is
+    not delayed: the proxy accepts at once.
+    """
+
+    latency_ms: int
+    jitter_ms: int = 0
+
+    def __post_init__(self) -> None:
+        if self.latency_ms <= 0 or not 0 <= self.jitter_ms <= self.latency_ms:
+            raise ConfigError(
+                f"latency_ms must be above 0 and jitter_ms between 0 and it, got {self.latency_ms} and "
+                f"{self.jitter_ms}: a packet cannot arrive before it was sent."
+            )
+
+    @property
+    def title(self) -> str:
+        """Short and for people."""
+        jitter = f" ± {self.jitter_ms}" if self.jitter_ms else ""
+        return f"{self.latency_ms}{jitter} ms on {self.link}"
+
+    def toxics(self) -> tuple[Toxic, ...]:
+        """One latency toxic on the answers."""
+        return (
+            Toxic(
+                name=f"added-latency-{self.latency_ms}-{self.jitter_ms}",
+                kind="latency",
+                attributes={"latency": self.latency_ms, "jitter": self.jitter_ms},
+            ),
+        )
+
+    def inject(self, stack: Stack) -> Effect:
+        """Delay, and measure the delay against the server's own answering time.
+
+        Raises:
+            FaultError: The measured latency is further than 2 ms or 5 % (and jitter, and spread) from what
+                was asked.
+        """
+        return on_each(matching(stack, self.link), self._inject_one)
+
+    def _inject_one(self, link: Link) -> Effect:
+        must_answer_directly(link, times=1)
+        self.add_to(link)
+        allowed = 0.0
+        sentence = ""
+        for attempt in range(1, _ATTEMPTS + 1):
+            found = added(link, expected_ms=self.latency_ms + self.jitter_ms)
+            if isinstance(found, str):
+                sentence = f"asked {self.latency_ms} ms, measured nothing: {found}"
+                continue
+            sentence = (
+                f"asked {self.latency_ms} ms, measured {found.median_ms:.1f} ms ± {found.spread_ms:.1f} "
+                f"over {found.round_trips} round trips" + (f", at attempt {attempt}" if attempt > 1 else "")
+            )
+            allowed = self._allowed_ms(found)
+            if abs(found.median_ms - self.latency_ms) <= allowed:
+                return Effect(
+                    sentence=sentence,
+                    seen=True,
+                    measured={
+                        "asked_ms": float(self.latency_ms),
+                        "measured_ms": found.median_ms,
+                        "spread_ms": found.spread_ms,
+                        "direct_ms": found.direct_ms,
+                        "round_trips": float(found.round_trips),
+                    },
+                )
+        raise FaultError(
+            f"{self.title}: {sentence}. More than {allowed:.1f} ms off is another fault than was asked for: "
+            "is there another one on this link, or is the machine too busy?"
+        )
+
+    def _allowed_ms(self, found: Added) -> float:
+        """How far off is still what was asked for, given how precisely it could be measured.
+
+        Of seven draws from a jitter of ± j the median is within ± j in all but a few cases of a thousand. On
+        a busy machine the spread is the precision; it never excuses more than half of what was asked.
+        """
+        precision_ms = min(2 * found.spread_ms, self.latency_ms / 2)
+        return tolerance_ms(self.latency_ms) + self.jitter_ms + precision_ms
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitedBandwidth(ToxicFault):
+    """A connection moves at most `rate_kb_per_s` (1 KB is 1000 bytes) each way.
+
+    Toxiproxy limits each connection, not the link as a whole: ten connections move ten times as much.
+    """
+
+    rate_kb_per_s: int
+
+    def __post_init__(self) -> None:
+        if self.rate_kb_per_s <= 0:
+            raise ConfigError(
+                f"rate_kb_per_s must be above 0, got {self.rate_kb_per_s}. A link on which nothing moves is "
+                "a BlackHole."
+            )
+
+    @property
+    def title(self) -> str:
+        """Short and for people."""
+        return f"{self.rate_kb_per_s} KB/s on {self.link}"
+
+    def toxics(self) -> tuple[Toxic, ...]:
+        """One bandwidth toxic each way."""
+        return tuple(
+            Toxic(
+                name=f"limited-bandwidth-{self.rate_kb_per_s}-{direction}",
+                kind="bandwidth",
+                direction=direction,
+                attributes={"rate": self.rate_kb_per_s},
+            )
+            for direction in Lost.BOTH.directions
+        )
+
+    def inject(self, stack: Stack) -> Effect:
+        """Narrow the link, and measure how much longer a long question with its answer takes.
+
+        Raises:
+            FaultError: The measured rate is more than 20 % from what was asked, or the rate is so high that
+                the longest question its protocol allows cannot tell it from none.
+        """
+        return on_each(matching(stack, self.link), self._inject_one)
+
+    def _inject_one(self, link: Link) -> Effect:
+        must_answer_directly(link, times=1)
+        longest = padding_limit(link.protocol)
+        # A quarter of a second a round trip is long enough to be precise.
+        padding = min(longest, self.rate_kb_per_s * 250)
+        if padding / self.rate_kb_per_s < 2 * LATENCY_TOLERANCE_MS:
+            raise FaultError(
+                f"{self.title}: {longest} bytes, the longest question that {link.protocol} allows, take less "
+                f"than {2 * LATENCY_TOLERANCE_MS:g} ms at that rate, so its effect could not be seen. Ask "
+                f"for at most {longest / (2 * LATENCY_TOLERANCE_MS):.0f} KB/s."
+            )
+        self.add_to(link)
+        sentence = ""
+        for _ in range(_ATTEMPTS):
+            found = added(link, expected_ms=2 * padding / self.rate_kb_per_s, times=3, padding=padding)
+            if isinstance(found, str):
+                sentence = f"measured nothing: {found}"
+                continue
+            rate = found.bytes_moved / max(found.median_ms, 0.001)
+            sentence = (
+                f"asked {self.rate_kb_per_s} KB/s, measured {rate:.1f} KB/s from {found.bytes_moved} bytes "
+                f"in {found.median_ms:.1f} ms ± {found.spread_ms:.1f}"
+            )
+            wanted_ms = found.bytes_moved / self.rate_kb_per_s
+            precision_ms = min(2 * found.spread_ms, wanted_ms / 2)
+            if abs(found.median_ms - wanted_ms) <= max(LATENCY_TOLERANCE_MS, 0.2 * wanted_ms) + precision_ms:
+                return Effect(
+                    sentence=sentence,
+                    seen=True,
+                    measured={
+                        "asked_kb_per_s": float(self.rate_kb_per_s),
+                        "measured_kb_per_s": rate,
+                        "bytes_moved": float(found.bytes_moved),
+                        "spread_ms": found.spread_ms,
+                    },
+                )
+        raise FaultError(f"{self.title}: {sentence}. Is there another fault on this link?")

@@ -1,0 +1,71 @@
+"""What all faults made of toxics have in common: which they are, and how they are healed.
+
+A toxic is named after the fault's fields, so that another process can remove it knowing no more than the
+record of the fault.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.errors import ConfigError, FaultError
+from harness.faults import Effect
+from harness.faults.links import matching, on_each, well_again
+from harness.stack import Direction, Link, Stack, Toxic
+
+
+class Lost(StrEnum):
+    """What does not arrive. With lost answers the server has done what was asked, with requests not."""
+
+    ANSWERS = "answers"
+    REQUESTS = "requests"
+    BOTH = "both"
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """The same in Toxiproxy's words."""
+        down, up = Direction.DOWNSTREAM, Direction.UPSTREAM
+        return {Lost.ANSWERS: (down,), Lost.REQUESTS: (up,), Lost.BOTH: (down, up)}[self]
+
+
+def lost_of(value: str) -> Lost:
+    """What a record or a scenario says, as a `Lost`; a wrong word is a `ConfigError`."""
+    try:
+        return Lost(value)
+    except ValueError:
+        raise ConfigError(f"lost must be one of {', '.join(Lost)}, got {value!r}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToxicFault:
+    """What all faults made of toxics have in common: how they are healed."""
+
+    link: str
+
+    def toxics(self) -> tuple[Toxic, ...]:
+        """The toxics it is made of."""
+        raise NotImplementedError
+
+    def add_to(self, link: Link) -> None:
+        """Put its toxics on a link."""
+        for toxic in self.toxics():
+            link.add(toxic)
+
+    def heal(self, stack: Stack) -> Effect:
+        """Remove its toxics, and measure that the link answers as if there was nothing on it.
+
+        Safe twice, before `inject`, and where no such link is: then nothing was hurt.
+
+        Raises:
+            FaultError: A toxic may still be there.
+        """
+        try:
+            links = matching(stack, self.link)
+        except FaultError as nothing:
+            return Effect(sentence=str(nothing), seen=True)
+
+        def heal_one(link: Link) -> Effect:
+            for toxic in self.toxics():
+                link.remove(toxic.name)
+            return well_again(link, before="the toxic is gone")
+
+        return on_each(links, heal_one)

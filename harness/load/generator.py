@@ -1,0 +1,90 @@
+"""How the runner steers a load generator: arm, start at a moment, look, stop, wait."""
+
+import sys
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from harness.clock import wait_until
+from harness.errors import DrillError
+from harness.stack import Address
+
+_TIMEOUT_S = 5.0
+
+
+class LoadError(DrillError):
+    """The load generator does not answer, or did not do what it was told: there is no load to judge by."""
+
+
+class LoadState(msgspec.Struct, frozen=True, kw_only=True):
+    """How a generator stands.
+
+    Attributes:
+        state: armed, running, draining (nothing new, answers outstanding) or done.
+        sent, done: Requests so far; `in_flight` are sent and not done.
+        not_sent: Requests that the generator itself could not send.
+        sent_last_second: The rate that is really offered.
+        late_ms_p99: How late requests left, the last ten thousand of them: the generator's own slowness.
+        ok, rejected, unknown: How they ended.
+    """
+
+    state: str
+    sent: int
+    done: int
+    in_flight: int
+    not_sent: int
+    sent_last_second: float
+    late_ms_p99: float
+    ok: int
+    rejected: int
+    unknown: int
+
+
+def argv(plan_path: Path) -> tuple[str, ...]:
+    """How the generator's process is started."""
+    return (sys.executable, "-m", "harness.load.generate", str(plan_path))
+
+
+class LoadGenerator:
+    """A handle to a running generator."""
+
+    def __init__(self, control: Address) -> None:
+        self._control = control
+        self._client = httpx.Client(base_url=control.url, timeout=_TIMEOUT_S, trust_env=False)
+
+    def start(self, *, at_ns: int) -> None:
+        """Have the first request's slot begin at a monotonic time."""
+        self._ask("POST", "/start", {"at_ns": at_ns})
+
+    def state(self) -> LoadState:
+        """How it stands."""
+        return msgspec.json.decode(self._ask("GET", "/state"), type=LoadState)
+
+    def stop(self) -> None:
+        """Have it send nothing new. Answers outstanding are waited for to their time-out."""
+        self._ask("POST", "/stop")
+
+    def wait_done(self, *, within_s: float) -> LoadState:
+        """Wait until every answer is there or given up.
+
+        Raises:
+            DeadlineError: It took longer.
+        """
+
+        def done() -> LoadState | None:
+            state = self.state()
+            return state if state.state == "done" else None
+
+        return wait_until(done, within_s=within_s, what="the last answers to the load generator", every_s=0.1)
+
+    def _ask(self, method: str, path: str, body: dict[str, int] | None = None) -> bytes:
+        try:
+            response = self._client.request(method, path, json=body)
+            response.raise_for_status()
+        except httpx.HTTPError as error:
+            raise LoadError(
+                f"the load generator at {self._control} did not answer {method} {path}: {error!r}. Without it nobody knows "
+                "what was sent; its log is beside the services' logs."
+            ) from error
+        return response.content

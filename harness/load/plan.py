@@ -1,0 +1,63 @@
+"""Everything the load generator needs to know, as one JSON file."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.errors import ConfigError
+from harness.load.arrivals import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadPlan:
+    """What is sent, when, where to, and where it is written down.
+
+    Attributes:
+        operation: `harness.load.operations.to_record` of it.
+        shape: When.
+        base_url: Where to, without a slash at the end.
+        seed: Of the run.
+        timeout_s: After which a client gives up and does not know.
+        in_flight_max: Requests under way at most. Far above what a drill needs: when it is reached, the generator
+            itself is the limit, and says so for each request it did not send.
+        record: The `operations` stream; "" for measuring what recording costs.
+        control_port: Where the generator is steered.
+        python_path: Folders to import the operation from.
+    """
+
+    operation: Mapping[str, Any]
+    shape: Shape
+    base_url: str
+    seed: int
+    timeout_s: float
+    record: str
+    control_port: int
+    in_flight_max: int = 5_000
+    python_path: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a plan that could not be kept."""
+        if self.timeout_s <= 0 or self.in_flight_max < 1:
+            raise ConfigError(
+                f"timeout_s and in_flight_max must be above 0, got {self.timeout_s:g} and {self.in_flight_max}: no "
+                "request could be waited for."
+            )
+
+    def to_json(self) -> str:
+        """As the generator reads it."""
+        return msgspec.json.encode(asdict(self)).decode()
+
+
+def read(path: Path) -> LoadPlan:
+    """A plan from its file.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=LoadPlan)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{path} is no load plan: {error}") from error

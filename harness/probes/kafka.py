@@ -1,0 +1,278 @@
+"""Looking at Kafka with its own admin protocol, through the brokers' direct listeners.
+
+A client costs connections and threads, so one is kept for each set of brokers and used again by every
+reading. librdkafka complains on standard error about each broker that a drill kills; a probe says what it
+could not see in its reading, so the client itself is kept quiet.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
+
+from harness.clock import SYSTEM_CLOCK, Deadline
+from harness.errors import ProbeError
+from harness.probes import Json
+from harness.stack import Stack
+
+_BROKER = re.compile(r"kafka-\d+")
+_LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+_EARLIEST = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+_NOT_YET = {
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError._TRANSPORT,  # noqa: SLF001 - confluent-kafka's public name for a connection that was lost
+    KafkaError.UNKNOWN_TOPIC_OR_PART,  # what a broker says that has just come back
+}
+_AGAIN_AFTER_S = 0.1
+_NO_OFFSET = -1001  # librdkafka's word for "nothing committed"
+
+
+@lru_cache(maxsize=8)
+def admin_client(bootstrap: str) -> Any:
+    """The one admin client for these brokers, made on first use."""
+    return AdminClient(
+        {
+            "bootstrap.servers": bootstrap,
+            "client.id": "drillbook-probe",
+            "log_level": 0,
+            "allow.auto.create.topics": False,
+            # A broker that comes back must be seen soon, not after librdkafka's ten seconds of backing off.
+            "reconnect.backoff.ms": 50,
+            "reconnect.backoff.max.ms": 500,
+            "socket.connection.setup.timeout.ms": 2000,
+        }
+    )
+
+
+def bootstrap_of(stack: Stack) -> str:
+    """The direct addresses of all brokers, `host:port,host:port`.
+
+    Raises:
+        ProbeError: The stack has none.
+    """
+    brokers = [service.address for name, service in sorted(stack.services.items()) if _BROKER.fullmatch(name)]
+    if not brokers:
+        raise ProbeError("this stack has no Kafka: no service is called kafka-1, kafka-2, …")
+    return ",".join(map(str, brokers))
+
+
+class _Question:
+    """The calls of one reading under one deadline. Kafka's own time-outs are per call."""
+
+    def __init__(self, probe: str, bootstrap: str, timeout_s: float) -> None:
+        self._probe = probe
+        self._deadline = Deadline.after(timeout_s)
+        self.admin = admin_client(bootstrap)
+
+    def ask(self, what: str, call: Callable[..., Any], *args: Any) -> Any:
+        """Call an admin method that answers with a future for each key."""
+
+        def once() -> Any:
+            futures = call(*args, request_timeout=self._left_s())
+            return {key: future.result(timeout=self._left_s()) for key, future in futures.items()}
+
+        return self._until_told(what, once)
+
+    def metadata(self, *topic: str) -> Any:
+        """Brokers, topics, partitions, leaders and in-sync replicas; of one topic, or of all."""
+        return self._until_told("metadata", lambda: self.admin.list_topics(*topic, timeout=self._left_s()))
+
+    def _until_told(self, what: str, call: Callable[[], Any]) -> Any:
+        """Ask again while a broker says "not yet", as long as there is time.
+
+        librdkafka's admin client does not repeat itself when a coordinator or a leader is moving, or a broker
+        has just died, which are the very moments that a drill looks at.
+        """
+        while True:
+            try:
+                return call()
+            except (KafkaException, TimeoutError) as error:
+                if _code_of(error) not in _NOT_YET or self._deadline.passed:
+                    raise ProbeError(
+                        f"{self._probe}: Kafka could not say {what}: {str(error) or 'no answer in time'}"
+                    ) from error
+            SYSTEM_CLOCK.sleep(min(_AGAIN_AFTER_S, self._left_s()))
+
+    def _left_s(self) -> float:
+        # librdkafka takes a request time-out of a millisecond at least.
+        return max(self._deadline.left_s, 0.001)
+
+
+def _code_of(error: Exception) -> int | None:
+    """Kafka's error code, or None for an error of another kind."""
+    inner = error.args[0] if isinstance(error, KafkaException) and error.args else None
+    return inner.code() if isinstance(inner, KafkaError) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KafkaLag:
+    """How far a group is behind, partition by partition.
+
+    Reads `{"group": …, "total": 12, "partitions": [{"topic", "partition", "committed", "end", "lag"}, …]}`.
+    The end is the high watermark. A partition without a commit has `committed` None and counts from its first
+    record that is still there. Committed and end are asked one after the other, so a lag is precise to what
+    is produced within the reading's own duration.
+
+    Attributes:
+        topics: Topics whose partitions count even if nothing was ever committed; others count by their
+            commits.
+    """
+
+    name: str
+    group: str
+    topics: tuple[str, ...] = ()
+
+    def read(self, stack: Stack, *, timeout_s: float) -> Json:
+        """Look once.
+
+        Raises:
+            ProbeError: The brokers, or the group's coordinator, did not answer within `timeout_s`.
+        """
+        question = _Question(self.name, bootstrap_of(stack), timeout_s)
+        committed = self._committed(question)
+        for topic in self.topics:
+            for partition in _partitions(question.metadata(topic), topic, self.name):
+                committed.setdefault((topic, partition), None)
+        ends = _offsets(question, committed, _LATEST, "end offsets")
+        unread = [key for key, offset in committed.items() if offset is None]
+        starts = _offsets(question, unread, _EARLIEST, "first offsets") if unread else {}
+        rows: list[Json] = []
+        total = 0
+        for key in sorted(committed):
+            position = committed[key]
+            lag = max(0, ends[key] - (starts[key] if position is None else position))
+            total += lag
+            rows.append(
+                {
+                    "topic": key[0],
+                    "partition": key[1],
+                    "committed": position,
+                    "end": ends[key],
+                    "lag": lag,
+                }
+            )
+        return {"group": self.group, "total": total, "partitions": rows}
+
+    def _committed(self, question: _Question) -> dict[tuple[str, int], int | None]:
+        wanted = [ConsumerGroupTopicPartitions(self.group)]
+        found = question.ask("committed offsets", question.admin.list_consumer_group_offsets, wanted)
+        positions: dict[tuple[str, int], int | None] = {}
+        for group in found.values():
+            for place in group.topic_partitions:
+                if place.error is not None:
+                    raise ProbeError(f"{self.name}: {place.topic}-{place.partition}: {place.error}")
+                positions[place.topic, place.partition] = None if place.offset == _NO_OFFSET else place.offset
+        return positions
+
+
+def _offsets(
+    question: _Question, places: Iterable[tuple[str, int]], spec: Any, what: str
+) -> dict[tuple[str, int], int]:
+    wanted = {TopicPartition(topic, partition): spec for topic, partition in places}
+    if not wanted:
+        return {}
+    found = question.ask(what, question.admin.list_offsets, wanted)
+    return {(place.topic, place.partition): result.offset for place, result in found.items()}
+
+
+def _partitions(metadata: Any, topic: str, probe: str) -> Sequence[int]:
+    known = metadata.topics.get(topic)
+    if known is None or known.error is not None:
+        raise ProbeError(
+            f"{probe}: there is no topic {topic!r}: {known.error if known else 'not in the metadata'}"
+        )
+    return sorted(known.partitions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KafkaGroup:
+    """Who is in a group and what they own.
+
+    Reads `{"group", "state": "STABLE", "type": "CLASSIC", "assignor", "coordinator": 2, "members": [{"id",
+    "client", "instance", "host", "partitions": ["order-events-0", …]}, …]}`, members by id. A group that
+    never was has the state DEAD and no members.
+    """
+
+    name: str
+    group: str
+
+    def read(self, stack: Stack, *, timeout_s: float) -> Json:
+        """Look once.
+
+        Raises:
+            ProbeError: The group's coordinator did not answer within `timeout_s`.
+        """
+        question = _Question(self.name, bootstrap_of(stack), timeout_s)
+        found = question.ask("who is in the group", question.admin.describe_consumer_groups, [self.group])
+        group = found[self.group]
+        members: list[Json] = [
+            {
+                "id": member.member_id,
+                "client": member.client_id,
+                "instance": member.group_instance_id,
+                "host": member.host,
+                "partitions": [
+                    *sorted(
+                        f"{place.topic}-{place.partition}" for place in member.assignment.topic_partitions
+                    )
+                ],
+            }
+            for member in sorted(group.members, key=lambda member: str(member.member_id))
+        ]
+        return {
+            "group": self.group,
+            "state": group.state.name,
+            "type": group.type.name,
+            "assignor": group.partition_assignor,
+            "coordinator": group.coordinator.id if group.coordinator else None,
+            "members": members,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class KafkaTopics:
+    """Leaders, replicas and in-sync replicas, with the brokers that the cluster knows.
+
+    Reads `{"controller": 3, "brokers": [1, 2, 3], "topics": {"order-events": [{"partition": 0, "leader": 1,
+    "replicas": [1, 2, 3], "isr": [1, 2, 3]}, …]}}`. A leader of -1 is none. The controller is the broker that
+    answers for it, since KRaft's own is not shown to clients.
+    """
+
+    name: str
+    topics: tuple[str, ...]
+
+    def read(self, stack: Stack, *, timeout_s: float) -> Json:
+        """Look once.
+
+        Raises:
+            ProbeError: No broker answered within `timeout_s`, or a topic is not there.
+        """
+        question = _Question(self.name, bootstrap_of(stack), timeout_s)
+        metadata = question.metadata()
+        by_topic: dict[str, list[Json]] = defaultdict(list)
+        for topic in self.topics:
+            for number in _partitions(metadata, topic, self.name):
+                partition = metadata.topics[topic].partitions[number]
+                by_topic[topic].append(
+                    {
+                        "partition": number,
+                        "leader": partition.leader,
+                        "replicas": sorted(partition.replicas),
+                        "isr": sorted(partition.isrs),
+                    }
+                )
+        return {
+            "controller": metadata.controller_id,
+            "brokers": [*sorted(metadata.brokers)],
+            "topics": dict(by_topic),
+        }

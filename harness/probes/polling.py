@@ -1,0 +1,126 @@
+"""Reading probes again and again during a drill, and once more when everything has had its time.
+
+Each probe has a thread of its own: one that waits for a paused database must not keep the others from
+looking. A reading that failed is recorded as well, with its error; a gap in the recording would look like
+peace.
+"""
+
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from harness.clock import NS_PER_S, SYSTEM_CLOCK, Clock
+from harness.errors import ConfigError, ProbeError
+from harness.probes import Probe
+from harness.recording.notes import Notes
+from harness.recording.records import Reading, Stream
+from harness.stack import Stack
+
+
+def read_once(
+    probe: Probe, stack: Stack, *, timeout_s: float, final: bool = False, clock: Clock = SYSTEM_CLOCK
+) -> Reading:
+    """One reading; what the probe could not see is in its `error`."""
+    at_ns = clock.now_ns()
+    value, error = None, ""
+    try:
+        value = probe.read(stack, timeout_s=timeout_s)
+    except ProbeError as trouble:
+        error = str(trouble)
+    except Exception as trouble:  # noqa: BLE001 - a probe that breaks must not end the watching
+        error = f"{probe.name} broke: {type(trouble).__name__}: {trouble}"
+    return Reading(
+        probe=probe.name, at_ns=at_ns, took_ns=clock.now_ns() - at_ns, value=value, final=final, error=error
+    )
+
+
+def final_readings(
+    probes: Sequence[Probe], stack: Stack, recorder: Notes, *, timeout_s: float, clock: Clock = SYSTEM_CLOCK
+) -> tuple[Reading, ...]:
+    """Read every probe one last time, in order, and record it. Call it when load and polling have ended."""
+    readings = []
+    for probe in probes:
+        reading = read_once(probe, stack, timeout_s=timeout_s, final=True, clock=clock)
+        recorder.note(Stream.READINGS, reading)
+        readings.append(reading)
+    return tuple(readings)
+
+
+class Polling:
+    """Probes being read from `start` to `stop`.
+
+    Args:
+        probes: What to read; their names must differ.
+        every_s: From the beginning of one reading to the beginning of the next; a reading that takes longer
+            is followed by the next at once, and the ones in between are left out.
+        timeout_s: For one reading.
+        clock: What stamps the readings and decides when the next is due.
+    """
+
+    def __init__(
+        self, probes: Sequence[Probe], *, every_s: float, timeout_s: float = 5.0, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        names = [probe.name for probe in probes]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ConfigError(
+                f"two probes are called {doubled[0]!r}: their readings could not be told apart. Name them."
+            )
+        if every_s <= 0:
+            raise ConfigError(f"every_s must be above 0, got {every_s}. Try 1.")
+        self._probes = tuple(probes)
+        self._every_s = every_s
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._latest: dict[str, Reading] = {}
+        self._trouble: list[BaseException] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, stack: Stack, recorder: Notes) -> None:
+        """Begin; each probe is read at once and then every `every_s`."""
+        for probe in self._probes:
+            thread = threading.Thread(
+                target=self._poll, args=(probe, stack, recorder), name=f"probe {probe.name}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+
+    def latest(self, name: str) -> Reading | None:
+        """The newest reading of a probe, for the live display."""
+        return self._latest.get(name)
+
+    def stop(self) -> None:
+        """End, once the readings that are under way are recorded. Safe twice.
+
+        Raises:
+            RecordingError: A reading could not be written down; the first such trouble.
+        """
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(self._timeout_s + 5.0)  # a probe keeps to its time-out, or is left behind as a daemon
+        self._threads.clear()
+        if self._trouble:
+            raise self._trouble.pop(0)
+
+    def _poll(self, probe: Probe, stack: Stack, recorder: Notes) -> None:
+        due_ns = self._clock.now_ns()
+        try:
+            while not self._stopping.is_set():
+                reading = read_once(probe, stack, timeout_s=self._timeout_s, clock=self._clock)
+                recorder.note(Stream.READINGS, reading)
+                self._latest[probe.name] = reading
+                due_ns = max(due_ns + round(self._every_s * NS_PER_S), self._clock.now_ns())
+                # An event and not the clock's sleep, so that stopping does not wait for the next reading.
+                self._stopping.wait((due_ns - self._clock.now_ns()) / NS_PER_S)
+        except Exception as trouble:  # noqa: BLE001 - told by stop(), in the thread that can act on it
+            self._trouble.append(trouble)

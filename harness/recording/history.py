@@ -1,0 +1,203 @@
+"""What clients, faults and probes did and saw, read back from disk. It is all a checker may see.
+
+A history is loaded from the run directory even in the run that has just written it, so judging again on
+another machine cannot see more or less. Bad input is expected: a killed run leaves torn lines, a copied
+directory lacks a file. What is wrong is noted as damage to the stream it was found in, and whoever judges
+watches which streams a claim looks at: a claim that leans on a damaged one is never green.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+
+from harness.clock import NS_PER_MS
+from harness.recording.episodes import FaultEpisode, Span, fault_episodes, phase_spans
+from harness.recording.operations import load_operations
+from harness.recording.readings import Observation, ReadingIndex, ReadingLine
+from harness.recording.records import FaultNoted, Phase, PhaseStarted, RunInfo, Stall, Stream
+from harness.recording.rundir import COMPLETED, extent, read_records, read_run, stream_path
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class History:
+    """One run, as recorded. Made by `History.load`; nothing in it changes."""
+
+    def __init__(self, run_dir: Path, run: RunInfo) -> None:
+        self.run_dir = run_dir
+        self.run = run
+        self._damage: dict[Stream, list[str]] = {stream: [] for stream in Stream}
+        self._watchers: list[set[Stream]] = []
+        self._whole_bytes: dict[Stream, int | None] = {
+            stream: self._size_up(stream) for stream in Stream if stream is not Stream.FINDINGS
+        }
+        self._operations = self._columns(Stream.OPERATIONS)
+        self._phases = self._assembled(Stream.PHASES, PhaseStarted, phase_spans)
+        self._faults = self._assembled(Stream.FAULTS, FaultNoted, fault_episodes)
+        self._machine = self._assembled(Stream.MACHINE, Stall, _in_order)
+        self._readings = self._indexed(Stream.READINGS)
+
+    @classmethod
+    def load(cls, run_dir: Path) -> "History":
+        """Read a run directory, also one that a killed run left behind.
+
+        Raises:
+            RecordingError: It has no `run.json` that can be read and is of our format, or a stream is
+                there and may not be read.
+        """
+        return cls(run_dir, read_run(run_dir))
+
+    @property
+    def completed(self) -> bool:
+        """Whether the run came to its planned end."""
+        return self.run.ended == COMPLETED
+
+    @property
+    def operations(self) -> pl.DataFrame:
+        """One row an operation, in the order they were sent; see `load_operations` for the columns."""
+        self._touch(Stream.OPERATIONS)
+        return self._operations
+
+    def phase(self, phase: Phase) -> Span | None:
+        """When a phase was; None if it was not reached or its end is unknown."""
+        self._touch(Stream.PHASES)
+        return self._phases.get(phase.value)
+
+    @property
+    def faults(self) -> tuple[FaultEpisode, ...]:
+        """Every fault that was requested, by its number."""
+        self._touch(Stream.FAULTS)
+        return self._faults
+
+    @property
+    def machine(self) -> tuple[Stall, ...]:
+        """The heartbeat's lines in the order of time, those without a stall too."""
+        self._touch(Stream.MACHINE)
+        return self._machine
+
+    @property
+    def probes(self) -> tuple[str, ...]:
+        """The names of all probes that ever looked."""
+        self._touch(Stream.READINGS)
+        return self._readings.probes
+
+    def reading_lines(self, probe: str) -> tuple[ReadingLine, ...]:
+        """A probe's readings without their values, the failed ones too."""
+        self._touch(Stream.READINGS)
+        return self._readings.lines(probe)
+
+    def readings(self, probe: str, span: Span | None = None) -> Iterator[Observation]:
+        """A probe's successful readings, or those that began within `span`, in the order of time."""
+        for line in self.reading_lines(probe):
+            if not line.error and (span is None or span.start_ns <= line.at_ns < span.end_ns):
+                yield Observation(
+                    at_ns=line.at_ns, took_ns=line.took_ns, final=line.final, value=self._readings.value(line)
+                )
+
+    def final_reading(self, probe: str) -> Any | None:
+        """What a probe saw after everything had its time to settle; None if it could not look."""
+        self._touch(Stream.READINGS)
+        line = self._readings.final(probe)
+        return None if line is None else self._readings.value(line)
+
+    def final_line(self, probe: str) -> ReadingLine | None:
+        """The final reading without its value."""
+        self._touch(Stream.READINGS)
+        return self._readings.final(probe)
+
+    def reading_text(self, line: ReadingLine) -> bytes:
+        """The JSON text of one reading's value, for who wants columns of a large one."""
+        self._touch(Stream.READINGS)
+        return self._readings.text(line)
+
+    def monotonic_ns(self, wall_ms: float) -> int:
+        """A moment of the target's wall clock (ms since 1970) on the run's own clock.
+
+        It is as precise as the wall clock was steady since the anchor was taken.
+        """
+        return self.run.anchor_ns + round(wall_ms * NS_PER_MS) - self.run.anchor_wall_ns
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """Everything that is wrong with the recording, each with the stream it was found in."""
+        return self.damage_to(tuple(Stream))
+
+    def damage_to(self, streams: Collection[Stream]) -> tuple[str, ...]:
+        """What is wrong with some of the streams."""
+        found = [
+            f"{stream.value}: {text}"
+            for stream in Stream
+            if stream in streams
+            for text in self._damage[stream]
+        ]
+        if streams and self.completed and not self.run.lines:
+            found.append("run.json: says completed but not how many lines each stream had; some may be lost")
+        return tuple(found)
+
+    @contextmanager
+    def watched(self) -> Iterator[set[Stream]]:
+        """Collect the streams that are looked at meanwhile.
+
+        A checker does not declare what it depends on: it could forget one.
+        """
+        touched: set[Stream] = set()
+        self._watchers.append(touched)
+        try:
+            yield touched
+        finally:
+            self._watchers.pop()
+
+    def _touch(self, stream: Stream) -> None:
+        for watcher in self._watchers:
+            watcher.add(stream)
+
+    def _size_up(self, stream: Stream) -> int | None:
+        """How many bytes of a stream are whole lines; None without a file. Notes what is missing."""
+        promised = self.run.lines.get(stream.value)
+        found = extent(stream_path(self.run_dir, stream))
+        damage = self._damage[stream]
+        if found is None:
+            # A stream that a completed run never had was empty: a drill without a fault has no `faults`.
+            if promised is not None or not self.completed:
+                damage.append("the file is missing")
+            return None
+        if found.torn_bytes:
+            damage.append(f"the last line was torn, {found.torn_bytes} bytes were left out")
+        if promised is not None and found.lines < promised:
+            damage.append(f"{promised - found.lines} of {promised} lines are missing")
+        return found.whole_bytes
+
+    def _columns(self, stream: Stream) -> pl.DataFrame:
+        operations, damage = load_operations(
+            stream_path(self.run_dir, stream), self._whole_bytes[stream] or 0
+        )
+        self._damage[stream] += damage
+        return operations
+
+    def _assembled(
+        self, stream: Stream, kind: type[R], assemble: Callable[[list[R]], tuple[T, list[str]]]
+    ) -> T:
+        if self._whole_bytes[stream] is None:
+            return assemble([])[0]
+        records, broken = read_records(self.run_dir, stream, kind)
+        assembled, damage = assemble(records)
+        self._damage[stream] += [*broken, *damage]
+        return assembled
+
+    def _indexed(self, stream: Stream) -> ReadingIndex:
+        path = stream_path(self.run_dir, stream)
+        if self._whole_bytes[stream] is None:
+            return ReadingIndex(path, ())
+        index, damage = ReadingIndex.build(path)
+        self._damage[stream] += damage
+        return index
+
+
+def _in_order(beats: list[Stall]) -> tuple[tuple[Stall, ...], list[str]]:
+    jumped = any(later.at_ns < earlier.at_ns for earlier, later in pairwise(beats))
+    return tuple(beats), ["heartbeats lie before the ones they follow: the clock jumped"] if jumped else []

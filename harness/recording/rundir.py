@@ -1,0 +1,193 @@
+"""The run directory as files: where each stream lies, and how to read one that a killed run left behind.
+
+Every stream is JSON Lines, appended to and never rewritten, so that the worst a SIGKILL can do is to tear
+the last line. `run.json` says how many lines each stream had when the run ended: a stream that lost whole
+lines later looks intact, and a lost line may be the one that convicts.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from harness.errors import RecordingError
+from harness.recording.records import FORMAT_VERSION, Finding, RunInfo, Stream, Verdict
+
+RUN_FILE = "run.json"
+COMPLETED = "completed"
+
+R = TypeVar("R")
+
+
+def stream_path(run_dir: Path, stream: Stream) -> Path:
+    """Where a stream's lines are."""
+    return run_dir / f"{stream.value}.jsonl"
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict that decides. Nothing concluded at all is INCONCLUSIVE, not PASS."""
+    return max(verdicts, key=lambda verdict: verdict.badness, default=Verdict.INCONCLUSIVE)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file so that whoever reads it sees the old one or the new one, never half of either.
+
+    Raises:
+        RecordingError: The disk is full, or the folder cannot be written to.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise RecordingError(
+            f"wanted to write {path}, got {error.strerror}. Without it the run cannot be judged or repeated: "
+            "free some space or choose another run directory."
+        ) from error
+
+
+def write_run(run_dir: Path, run: RunInfo) -> None:
+    """Write `run.json`, replacing an earlier one.
+
+    Raises:
+        RecordingError: It cannot be written.
+    """
+    write_atomically(run_dir / RUN_FILE, msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n")
+
+
+def read_run(run_dir: Path) -> RunInfo:
+    """Read `run.json`.
+
+    Raises:
+        RecordingError: The folder is no run directory, its `run.json` is damaged, or its format is not ours.
+    """
+    path = run_dir / RUN_FILE
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise RecordingError(
+            f"{run_dir} is no run directory: {RUN_FILE} cannot be read ({error.strerror}). "
+            "It is written at the start of every run; name the folder that `drill run` printed."
+        ) from error
+    try:
+        document: Any = msgspec.json.decode(raw)
+        version = document["format_version"]
+    except (msgspec.DecodeError, UnicodeDecodeError, TypeError, KeyError) as error:
+        raise RecordingError(
+            f"{path} is damaged: wanted a JSON object with a format_version, got {raw[:60]!r}. "
+            "Nothing can be concluded from a run whose description is lost; run the drill again."
+        ) from error
+    if version != FORMAT_VERSION:
+        raise RecordingError(
+            f"{path} has format_version {version!r}, this drillbook reads {FORMAT_VERSION}. Fields may mean "
+            "something else there: judge the run with the drillbook version named in its `versions`."
+        )
+    try:
+        return msgspec.convert(document, RunInfo)
+    except msgspec.ValidationError as error:
+        raise RecordingError(
+            f"{path} is damaged: {error}. Its claims and times cannot be trusted; run the drill again."
+        ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One whole line of a stream and where it lies, so that a large one need not stay in memory."""
+
+    offset: int
+    content: bytes
+
+
+def whole_lines(path: Path) -> Iterator[Line]:
+    """The lines of a stream that end in a newline. What a killed writer tore off at the end is left out."""
+    with path.open("rb") as file:
+        offset = 0
+        for content in file:
+            if content.endswith(b"\n"):
+                yield Line(offset=offset, content=content)
+            offset += len(content)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """How much of a stream is there.
+
+    Attributes:
+        lines: Whole lines.
+        whole_bytes: Up to and including the last newline.
+        torn_bytes: Behind it.
+    """
+
+    lines: int
+    whole_bytes: int
+    torn_bytes: int
+
+
+def extent(path: Path) -> Extent | None:
+    """Count a stream's lines without reading it into memory. None if there is no such file."""
+    try:
+        size = path.stat().st_size
+        if size == 0:
+            return Extent(lines=0, whole_bytes=0, torn_bytes=0)
+        with path.open("rb") as file, closing(mmap(file.fileno(), 0, access=ACCESS_READ)) as content:
+            whole = content.rfind(b"\n") + 1
+            step = 1 << 24
+            lines = sum(content[at : at + step].count(b"\n") for at in range(0, whole, step))
+            return Extent(lines=lines, whole_bytes=whole, torn_bytes=size - whole)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RecordingError(
+            f"{path} cannot be read ({error.strerror}). Judging without it would ignore what it says: "
+            "check its permissions, or copy the run directory again."
+        ) from error
+
+
+def read_records(run_dir: Path, stream: Stream, kind: type[R]) -> tuple[list[R], list[str]]:
+    """The whole lines of a stream that is small enough to be held as objects, and what was wrong with them.
+
+    A missing file is an empty stream here, and a torn last line is left out: `extent` tells.
+    """
+    path = stream_path(run_dir, stream)
+    decoder = msgspec.json.Decoder(kind)
+    records: list[R] = []
+    broken = 0
+    for line in whole_lines(path) if path.exists() else ():
+        try:
+            records.append(decoder.decode(line.content))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            broken += 1
+    return records, [f"{broken} lines could not be read and were left out"] if broken else []
+
+
+def read_findings(run_dir: Path) -> tuple[Finding, ...]:
+    """What was concluded about a run. Empty if it has not been judged.
+
+    Raises:
+        RecordingError: A finding cannot be read; a summary that left it out might be greener than the run.
+    """
+    path = stream_path(run_dir, Stream.FINDINGS)
+    found = extent(path)
+    findings, damage = read_records(run_dir, Stream.FINDINGS, Finding)
+    if found is not None and (damage or found.torn_bytes):
+        raise RecordingError(f"{path} is damaged. Judge the run again: `drill judge {run_dir}`.")
+    return tuple(findings)
+
+
+def write_findings(run_dir: Path, findings: Sequence[Finding]) -> None:
+    """Put what was concluded beside the recording, in place of what an earlier judgement put there.
+
+    Raises:
+        RecordingError: It cannot be written.
+    """
+    content = b"".join(msgspec.json.encode(finding) + b"\n" for finding in findings)
+    write_atomically(stream_path(run_dir, Stream.FINDINGS), content)

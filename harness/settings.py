@@ -1,0 +1,87 @@
+"""What can be set from outside: by a flag, else by an environment variable `DRILLBOOK_…`, else the default.
+
+Frozen once read. What makes a drill another drill (seed, profile, variants) is written into its recording.
+"""
+
+import importlib
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from harness.errors import ConfigError
+from harness.stack.target import Target
+
+
+class Runtime(StrEnum):
+    """How a stack is stood up."""
+
+    EMBEDDED = "embedded"
+
+
+class Settings(BaseSettings):
+    """Everything a drill run can be told.
+
+    Attributes:
+        target: What is drilled, `module:function`; the function gets these settings and returns a `Target`.
+        runtime: How the stack is stood up.
+        profile: Which table of durations: `ci` compresses waits, `guide` uses the guide's own.
+        seed: Of all randomness; None draws one.
+        runs: Folder that recordings are written to.
+        brokers: Kafka data brokers; 1 for small machines (scenarios that need three then say so).
+        variants: Planted defects to switch on in the target.
+        retry_inconclusive: How often an INCONCLUSIVE drill is run again. A FAIL never is.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DRILLBOOK_", frozen=True, extra="forbid")
+
+    target: str = "scenarios.shop:target"
+    runtime: Runtime = Runtime.EMBEDDED
+    profile: str = "ci"
+    seed: int | None = Field(default=None, ge=0)
+    runs: Path = Path("runs")
+    brokers: int = Field(default=3, ge=1, le=3)
+    variants: tuple[str, ...] = ()
+    retry_inconclusive: int = Field(default=1, ge=0, le=1)
+
+    @classmethod
+    def read(cls, **given: Any) -> "Settings":
+        """Settings from flags (None means not given) and the environment.
+
+        Raises:
+            ConfigError: One of them makes no sense.
+        """
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, item['loc']))}: {item['msg']}, got {item['input']!r}"
+                for item in error.errors()
+            )
+            raise ConfigError(
+                f"these settings make no sense: {problems}. They come from flags or from DRILLBOOK_… variables."
+            ) from error
+
+    def make_target(self) -> Target:
+        """Import and describe what is drilled.
+
+        Raises:
+            ConfigError: There is no such function, or it returned something else than a `Target`.
+        """
+        module, _, name = self.target.partition(":")
+        here = str(Path.cwd())
+        if here not in sys.path:  # a console script's sys.path does not have the working folder
+            sys.path.insert(0, here)
+        try:
+            target = getattr(importlib.import_module(module), name)(self)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(
+                f"the target {self.target!r} cannot be described: {error}. It must be module:function, importable from "
+                f"{here}; set DRILLBOOK_TARGET, or run `drill` in the folder that has your scenarios."
+            ) from error
+        if not isinstance(target, Target):
+            raise ConfigError(f"{self.target!r} must return a harness.stack.target.Target, got {target!r}")
+        return target

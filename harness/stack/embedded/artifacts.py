@@ -1,0 +1,306 @@
+"""Everything a stack needs that is no Python package: fetched once, checked, and then only looked at.
+
+An artifact is a folder of the cache. It is built in a folder beside its place and renamed into it, so that a
+place is either empty or complete, whatever was killed or filled up in between; a lock keeps two installers
+apart. What was installed is written down in a manifest. Sizes and times are compared on every use, which
+takes a millisecond; digests only where those differ or somebody asks, and what does not match is fetched
+again.
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import platformdirs
+
+from harness.errors import ArtifactError
+
+APP_NAME = "drillbook"
+ROOTS_CACHE = Path("/var/cache") / APP_NAME
+CACHE_VARIABLE = "DRILLBOOK_CACHE"
+MANIFEST = "manifest.json"
+_CHUNK = 1 << 20
+
+
+class Progress(Protocol):
+    """Somebody who is told how far the fetching is."""
+
+    def step(self, name: str, done: int, total: int) -> None:
+        """`done` of `total` parts of the artifact `name` are there. `done == total` is said last."""
+        ...
+
+
+class NoProgress:
+    """Nobody is watching."""
+
+    def step(self, name: str, done: int, total: int) -> None:
+        """Ignore it."""
+
+
+class PlainProgress:
+    """One plain line when an artifact is begun and one when it is there, for logs."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+
+    def step(self, name: str, done: int, total: int) -> None:
+        """Say the first and the last step."""
+        if done == 0:
+            self._write(f"fetching {name} …")
+        elif done >= total:
+            self._write(f"fetched {name}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """What is wanted in the cache.
+
+    Attributes:
+        name: Of the artifact.
+        version: Of what it holds.
+        key: Anything else its content depends on (the digest of a pin file, a java's path).
+        build: Fills an empty folder, telling progress how far it is. An ArtifactError or OSError ends it.
+        digests: File (relative) to SHA-256, for what is pinned; other files are recorded as they come.
+        supply: What a person can do when it cannot be had: "Set KAFKA_HOME to …".
+    """
+
+    name: str
+    version: str
+    build: Callable[[Path, Progress], None]
+    supply: str
+    key: str = ""
+    digests: Mapping[str, str] | None = None
+
+    @property
+    def folder_name(self) -> str:
+        """`<name>-<version>[-<8 digits of the key's digest>]`."""
+        digest = f"-{hashlib.sha256(self.key.encode()).hexdigest()[:8]}" if self.key else ""
+        return f"{self.name}-{self.version}{digest}"
+
+
+def cache_root(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where artifacts are kept.
+
+    Root's own home is closed to others, and PostgreSQL, which refuses to run as root, must reach its
+    programs: so root's cache is /var/cache/drillbook.
+
+    Raises:
+        ArtifactError: DRILLBOOK_CACHE is not an absolute path, or cannot be reached by PostgreSQL's user.
+    """
+    given = environment.get(CACHE_VARIABLE)
+    if given and not Path(given).is_absolute():
+        raise ArtifactError(
+            f"{CACHE_VARIABLE} must be an absolute path, got {given!r}: processes that work in other "
+            "folders read from it. Give the whole path."
+        )
+    root = Path(given) if given else _default_root()
+    if os.geteuid() == 0:
+        closed = closed_to_others(root)
+        if closed is not None:
+            raise ArtifactError(
+                f"the cache {root} cannot be reached by other users, because {closed} is closed to them. "
+                "PostgreSQL refuses to run as root and is run as another user, who must read its programs "
+                f"there. Set {CACHE_VARIABLE} to a folder all of whose parents are open (r-x), or unset "
+                f"it for {ROOTS_CACHE}."
+            )
+    return root
+
+
+def _default_root() -> Path:
+    return ROOTS_CACHE if os.geteuid() == 0 else Path(platformdirs.user_cache_dir(APP_NAME))
+
+
+def closed_to_others(path: Path) -> Path | None:
+    """The first existing folder on the way to `path` that others may not pass through, or None."""
+    for folder in (*reversed(path.parents), path):
+        if folder.exists() and not folder.stat().st_mode & stat.S_IXOTH:
+            return folder
+    return None
+
+
+class Cache:
+    """The folder that holds all artifacts."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path_of(self, artifact: Artifact) -> Path:
+        """Where an artifact is or would be."""
+        return self.root / artifact.folder_name
+
+    def is_whole(self, artifact: Artifact) -> bool:
+        """Whether it is there and as it was installed."""
+        return problem_of(self.path_of(artifact)) is None
+
+    def obtain(self, artifact: Artifact, progress: Progress | None = None) -> Path:
+        """The artifact's folder, fetched first where it is missing or not as it was installed.
+
+        Raises:
+            ArtifactError: It cannot be had, or what came is not what is pinned.
+        """
+        place = self.path_of(artifact)
+        if problem_of(place) is None:
+            return place
+        with _no_room(self.root, artifact):
+            self._make_root()
+            with _locked(self.root / f"{artifact.folder_name}.lock"):
+                if problem_of(place) is not None:  # somebody else may have installed it meanwhile
+                    self._install(artifact, place, progress or NoProgress())
+        return place
+
+    def _make_root(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            self.root.chmod(0o755)  # whatever the umask
+
+    def _install(self, artifact: Artifact, place: Path, progress: Progress) -> None:
+        self._clear_leftovers(artifact)
+        building = self.root / f"{artifact.folder_name}.{secrets.token_hex(4)}.new"
+        building.mkdir(mode=0o755)
+        building.chmod(0o755)
+        try:
+            artifact.build(building, progress)
+            _check_digests(artifact, building)
+            (building / MANIFEST).write_text(json.dumps(_describe(building)))
+            if place.exists():  # not as it was installed
+                place.rename(building.with_suffix(".old"))
+            building.rename(place)
+        finally:
+            _clear(building)
+            _clear(building.with_suffix(".old"))
+
+    def _clear_leftovers(self, artifact: Artifact) -> None:
+        """Remove what a killed installer left. Under the lock, so it is nobody's."""
+        for pattern in (".new", ".old"):
+            for leftover in self.root.glob(f"{artifact.folder_name}.*{pattern}"):
+                _clear(leftover)
+
+
+def verify(place: Path) -> list[str]:
+    """Read every file of an installed artifact and compare its digest.
+
+    Returns:
+        A sentence for each file that is not as it was installed; none if all is well.
+    """
+    try:
+        recorded = _read_manifest(place)
+    except (OSError, ValueError, KeyError) as error:
+        return [f"{place} has no readable manifest: {error}"]
+    problems = []
+    for name, entry in recorded.items():
+        try:
+            actual = sha256(place / name)
+        except OSError as error:
+            problems.append(f"{name} cannot be read: {error}")
+            continue
+        if actual != entry["sha256"]:
+            problems.append(f"{name} has the digest {actual}, was installed with {entry['sha256']}")
+    return problems
+
+
+def problem_of(place: Path) -> str | None:
+    """What is wrong with an installed artifact, or None. Reads a file only if its size or time changed."""
+    if not place.exists():
+        return "it is not there"
+    try:
+        recorded = _read_manifest(place)
+        changed = [name for name, entry in recorded.items() if not _looks_unchanged(place / name, entry)]
+        for name in changed:
+            if sha256(place / name) != recorded[name]["sha256"]:
+                return f"{name} is not as it was installed"
+    except (OSError, ValueError, KeyError) as error:
+        return f"it is incomplete ({error})"
+    return None
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as source:
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _looks_unchanged(path: Path, entry: Mapping[str, Any]) -> bool:
+    status = path.stat()
+    return bool(status.st_size == entry["size"] and status.st_mtime_ns == entry["mtime_ns"])
+
+
+def _read_manifest(place: Path) -> dict[str, dict[str, Any]]:
+    files: dict[str, dict[str, Any]] = json.loads((place / MANIFEST).read_text())["files"]
+    return files
+
+
+def _describe(folder: Path) -> dict[str, Any]:
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            status = path.stat()
+            files[path.relative_to(folder).as_posix()] = {
+                "size": status.st_size,
+                "mtime_ns": status.st_mtime_ns,
+                "sha256": sha256(path),
+            }
+    return {"files": files}
+
+
+def _check_digests(artifact: Artifact, folder: Path) -> None:
+    for name, expected in (artifact.digests or {}).items():
+        if not (folder / name).is_file():
+            raise ArtifactError(
+                f"{artifact.name} {artifact.version}: {name} did not come, though it is pinned. "
+                f"{artifact.supply}"
+            )
+        actual = sha256(folder / name)
+        if actual != expected:
+            raise ArtifactError(
+                f"{artifact.name} {artifact.version}: {name} was expected with the SHA-256 {expected}, "
+                f"came with {actual}. It was damaged on the way or is not what was published; it has not "
+                f"been installed. Try again; if it stays, mistrust your package mirror. {artifact.supply}"
+            )
+
+
+@contextmanager
+def _no_room(root: Path, artifact: Artifact) -> Iterator[None]:
+    """Turn what an operating system says into what a person can act on."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            free_mb = shutil.disk_usage(_existing(root)).free >> 20
+            raise ArtifactError(
+                f"no room for {artifact.name} {artifact.version} under {root}: {free_mb} MB are free, "
+                f"about 500 MB are needed for everything. Free some, or set {CACHE_VARIABLE} to a folder "
+                "on another disk."
+            ) from error
+        raise ArtifactError(
+            f"{artifact.name} {artifact.version} could not be installed under {root}: {error}. Set "
+            f"{CACHE_VARIABLE} to a folder you may write to. {artifact.supply}"
+        ) from error
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() else _existing(path.parent)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock among processes. The kernel gives it back when its holder dies, so it is never stale."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _clear(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,115 @@
+"""A stack that stays when the terminal closes: held by a lease instead of a drill's pipe.
+
+It is what one wants for looking around, for a game day, for writing a scenario. A lease, because a stack that
+nobody remembers would keep its memory and ports until the machine restarts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.errors import StackError
+from harness.narration import Narrator
+from harness.settings import Settings
+from harness.stack.embedded.stack import LOGS, assembled
+from harness.supervisor import state
+from harness.supervisor.client import SupervisorClient, launch
+from harness.supervisor.sweep import sweep
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """Something one can connect to.
+
+    Attributes:
+        name: The service's name.
+        address: `host:port`, past every proxy.
+    """
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetachedStack:
+    """A stack that `up` left running.
+
+    Attributes:
+        entry: The URL that clients use.
+        toxiproxy: The URL of Toxiproxy's API.
+    """
+
+    run_id: str
+    entry: str
+    toxiproxy: str
+    lease_s: float
+    logs: str
+    endpoints: tuple[Endpoint, ...]
+
+
+def up(settings: Settings, narrator: Narrator, *, lease_s: float) -> DetachedStack:
+    """Start the target and leave it running.
+
+    Raises:
+        StackError: It did not come up. Nothing is left of it.
+    """
+    base = state.base_folder()
+    for found in sweep(base):
+        narrator.step(f"found and cleared: {found}")
+    run_id = state.new_run_id()
+    recordings = (settings.runs / run_id).resolve()
+    supervisor, _ = launch(run_id=run_id, base=base, logs=recordings / LOGS, lease_s=lease_s)
+    try:
+        stack = assembled(
+            settings.make_target(), supervisor, settings=settings, narrator=narrator, recordings=recordings
+        )
+    except BaseException:
+        supervisor.tear_down()
+        raise
+    supervisor.ask("renew", lease_s=lease_s)  # counted from now, not from before everything was fetched
+    return DetachedStack(
+        run_id=run_id,
+        entry=stack.entry.url,
+        toxiproxy=stack.toxiproxy.address.url,
+        lease_s=lease_s,
+        logs=stack.plan.logs,
+        endpoints=tuple(
+            Endpoint(name=name, address=str(service.address)) for name, service in stack.services.items()
+        ),
+    )
+
+
+def down(run_id: str | None = None, *, everything: bool = False) -> Sequence[str]:
+    """End detached stacks; return the ids of those that were ended.
+
+    Args:
+        run_id: Only this one.
+        everything: Also stacks that a running drill holds, which aborts that drill.
+
+    Raises:
+        StackError: There is no such stack, or it would not end.
+    """
+    base = state.base_folder()
+    ended = [found.run_id for found in sweep(base)]
+    with state.base_lock(base):
+        live = [folder for folder in state.folders(base) if folder.is_held()]
+    chosen = [
+        folder
+        for folder in live
+        if (run_id == folder.run_id) or (run_id is None and (everything or folder.lease.exists()))
+    ]
+    if run_id is not None and not chosen and run_id not in ended:
+        known = ", ".join(folder.run_id for folder in live) or "none"
+        raise StackError(f"there is no stack {run_id!r} here; running are: {known}")
+    for folder in chosen:
+        supervisor = SupervisorClient(folder)
+        supervisor.tear_down()
+        supervisor.close()
+        ended.append(folder.run_id)
+    return ended
+
+
+def running() -> list[state.StateFolder]:
+    """The stacks of this user that are up now."""
+    base = state.base_folder()
+    with state.base_lock(base):
+        return [folder for folder in state.folders(base) if folder.is_held()]

@@ -1,0 +1,182 @@
+"""From a target to the processes and proxies that stand for it, as pure data.
+
+Nothing is started here. A plan is worked out from a target, some free ports and some folders; it is written to
+disk by the supervisor before the first process starts, and whoever attaches to the stack later reads it back.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from harness.stack import Address, WireProtocol
+from harness.stack.process import ProcessSpec
+from harness.stack.target import BALANCER, KAFKA, POSTGRES, REDIS, Target
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """One link: the client connects to `entrance`, its own proxy, which connects to `exit`."""
+
+    client: str
+    server: str
+    protocol: WireProtocol
+    entrance: int
+    exit: int
+
+    @property
+    def name(self) -> str:
+        """`client->server`."""
+        return f"{self.client}->{self.server}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything an embedded stack consists of.
+
+    Attributes:
+        run_id: The stack's label.
+        target: The target's name.
+        toxiproxy: The port of Toxiproxy's own API.
+        entry: The port that load goes to.
+        logs: Folder of the services' output.
+        specs: Every process.
+        edges: Every link.
+        waits_for: For each process the ones that must be ready before it is started.
+        versions: Of every server, for `run.json`.
+    """
+
+    run_id: str
+    target: str
+    toxiproxy: int
+    entry: int
+    logs: str
+    specs: tuple[ProcessSpec, ...]
+    edges: tuple[Edge, ...]
+    waits_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def kafka_nodes(brokers: int) -> list[str]:
+    """The names of the data brokers, from kafka-1 on."""
+    return [f"{KAFKA}-{number}" for number in range(1, brokers + 1)]
+
+
+def kafka_roles(target: Target) -> list[str]:
+    """The services that speak to Kafka; each gets a listener of its own on every broker."""
+    return [service.name for service in target.services if KAFKA in service.uses]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Which port is whose.
+
+    Attributes:
+        servers: Where each process listens; for a broker, its direct listener.
+        roles: (role, broker) to the port of that role's listener on that broker.
+        replication: Broker to the port of its inter-broker listener.
+        entrances: (client, server) to the port of that link's proxy.
+        toxiproxy: Toxiproxy's own API.
+    """
+
+    servers: Mapping[str, int]
+    roles: Mapping[tuple[str, str], int]
+    replication: Mapping[str, int]
+    entrances: Mapping[tuple[str, str], int]
+    toxiproxy: int
+
+    def everything_of(self, server: str) -> tuple[int, ...]:
+        """Every port that one process opens."""
+        roles = [port for (_, broker), port in self.roles.items() if broker == server]
+        extra = [self.replication[server]] if server in self.replication else []
+        return (self.servers[server], *roles, *extra)
+
+
+def pairs(target: Target, brokers: int) -> list[tuple[str, str]]:
+    """Every (client, server) of the target, with each Kafka broker a server of its own."""
+    found = []
+    for service in target.services:
+        for server in service.uses:
+            found += [
+                (service.name, name) for name in (kafka_nodes(brokers) if server == KAFKA else [server])
+            ]
+    return found + [(BALANCER, name) for name in target.balanced]
+
+
+def servers_of(target: Target, brokers: int) -> list[str]:
+    """The names of all processes but Toxiproxy: what the target needs, then its own services."""
+    names = []
+    if target.databases:
+        names.append(POSTGRES)
+    if target.redis:
+        names.append(REDIS)
+    if target.topics:
+        names += [f"{KAFKA}-controller", *kafka_nodes(brokers)]
+    names += [service.name for service in target.services]
+    if target.balanced:
+        names.append(BALANCER)
+    return names
+
+
+def ports_needed(target: Target, brokers: int) -> int:
+    """How many ports `assign` takes."""
+    broker_count = brokers if target.topics else 0
+    return (
+        1
+        + len(servers_of(target, brokers))
+        + broker_count * (1 + len(kafka_roles(target)))
+        + len(pairs(target, brokers))
+    )
+
+
+def assign(target: Target, brokers: int, free: Iterable[int]) -> Ports:
+    """Give every listener a port."""
+    supply = iter(free)
+    nodes = kafka_nodes(brokers) if target.topics else []
+    return Ports(
+        toxiproxy=next(supply),
+        servers={name: next(supply) for name in servers_of(target, brokers)},
+        roles={(role, node): next(supply) for role in kafka_roles(target) for node in nodes},
+        replication={node: next(supply) for node in nodes},
+        entrances={pair: next(supply) for pair in pairs(target, brokers)},
+    )
+
+
+def edges(target: Target, brokers: int, ports: Ports) -> tuple[Edge, ...]:
+    """Every link, from its proxy to the server (for Kafka to the client's own listener on that broker)."""
+    return tuple(
+        Edge(
+            client=client,
+            server=server,
+            protocol=target.protocol_to(server),
+            entrance=ports.entrances[client, server],
+            exit=ports.roles.get((client, server), ports.servers.get(server, 0)),
+        )
+        for client, server in pairs(target, brokers)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedWiring:
+    """What one service is told: its own port and its own proxies. Implements `target.Wiring`."""
+
+    host: str
+    port: int
+    data_folder: str
+    entrances: Mapping[str, tuple[int, ...]]
+
+    def to(self, server: str) -> str:
+        """`host:port` of its own proxy to `server`; for Kafka one per broker, with commas."""
+        return ",".join(str(Address(LOOPBACK, port)) for port in self.entrances[server])
+
+
+def wiring(service: str, ports: Ports, data_folder: str) -> EmbeddedWiring:
+    """The wiring of one service."""
+    entrances: dict[str, tuple[int, ...]] = {}
+    for (client, server), port in ports.entrances.items():
+        if client == service:
+            name = KAFKA if server.startswith(f"{KAFKA}-") else server
+            entrances[name] = (*entrances.get(name, ()), port)
+    return EmbeddedWiring(
+        host=LOOPBACK, port=ports.servers[service], data_folder=data_folder, entrances=entrances
+    )

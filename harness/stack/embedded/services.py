@@ -1,0 +1,126 @@
+"""Services of an embedded stack: local processes, reached through their supervisor.
+
+The handles hold no state of their own. What a service is doing is asked each time, because the whole point of
+this tool is that processes end without telling anybody.
+"""
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.clock import wait_until
+from harness.errors import DeadlineError, StackError
+from harness.stack import Address, State
+from harness.stack.embedded.readiness import is_ready
+from harness.stack.process import ProcessSpec
+from harness.supervisor.client import SupervisorClient
+
+SIGNAL_TIMEOUT_S = 10.0
+LOG_LINES_SHOWN = 15
+
+
+@dataclass(frozen=True)
+class EmbeddedService:
+    """One process and its children. See `harness.stack.Service` for what each verb promises."""
+
+    spec: ProcessSpec
+    logs: Path
+    supervisor: SupervisorClient
+
+    @property
+    def name(self) -> str:
+        """The service's name."""
+        return self.spec.name
+
+    @property
+    def address(self) -> Address:
+        """Where it listens itself."""
+        return Address("127.0.0.1", self.spec.port)
+
+    @property
+    def log_path(self) -> Path:
+        """Its output so far, over all restarts."""
+        return self.logs / f"{self.name}.log"
+
+    def state(self) -> State:
+        """What the kernel says it is doing."""
+        return self.supervisor.state(self.name)
+
+    def launch(self) -> None:
+        """Start it without waiting for it to answer."""
+        self.supervisor.spawn(self.spec)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self.launch()
+        self.await_ready()
+
+    def await_ready(self) -> None:
+        """Wait until it answers.
+
+        Raises:
+            StackError: It ended, or its time was up; with its last log lines.
+        """
+
+        def ended() -> bool:
+            return self.state() is State.EXITED
+
+        self._await(lambda: is_ready(self.spec.ready), ended)
+
+    def _await(self, ready: Callable[[], bool], ended: Callable[[], bool]) -> None:
+        def ready_or_ended() -> str | None:
+            if ready():
+                return "ready"
+            return "ended" if ended() else None
+
+        try:
+            how = wait_until(
+                ready_or_ended,
+                within_s=self.spec.ready.timeout_s,
+                what=f"{self.name} to answer",
+                every_s=0.05,
+            )
+        except DeadlineError as error:
+            raise StackError(f"{error}. Its last words:\n{self.last_words()}") from error
+        if how == "ended":
+            code = self.supervisor.exit_code(self.name)
+            raise StackError(
+                f"{self.name} ended with exit code {code} before it answered. Its last words:\n{self.last_words()}"
+            )
+
+    def stop(self) -> None:
+        """Ask it to end, and wait until it has."""
+        self.supervisor.signal(self.name, signal.Signals[self.spec.stop_signal])
+        if not self.supervisor.await_state(self.name, State.EXITED, within_s=self.spec.stop_timeout_s):
+            raise StackError(
+                f"{self.name} was asked to stop and is still there after {self.spec.stop_timeout_s:g} s"
+            )
+
+    def kill(self) -> None:
+        """SIGKILL it and its children, and wait until none is left."""
+        self._signal_and_await(signal.SIGKILL, State.EXITED)
+
+    def pause(self) -> None:
+        """SIGSTOP it and its children, and wait until all are seen stopped."""
+        self._signal_and_await(signal.SIGSTOP, State.PAUSED)
+
+    def resume(self) -> None:
+        """SIGCONT it and its children."""
+        if self.state() is State.PAUSED:
+            self._signal_and_await(signal.SIGCONT, State.RUNNING)
+
+    def _signal_and_await(self, number: signal.Signals, wanted: State) -> None:
+        self.supervisor.signal(self.name, number)
+        if not self.supervisor.await_state(self.name, wanted, within_s=SIGNAL_TIMEOUT_S):
+            raise StackError(
+                f"{self.name} got {number.name} and is {self.state()} instead of {wanted} after {SIGNAL_TIMEOUT_S:g} s"
+            )
+
+    def last_words(self, lines: int = LOG_LINES_SHOWN) -> str:
+        """The end of its log, indented, for an error message."""
+        try:
+            text = self.log_path.read_text(errors="replace").splitlines()[-lines:]
+        except OSError:
+            text = []
+        return "\n".join(f"    {line[:400]}" for line in text) or "    (it said nothing)"

@@ -1,0 +1,23 @@
+"""The shop with nothing broken."""
+
+import pytest
+
+from harness.runner import Chaos, Load
+from scenarios.claims import universal
+from scenarios.profiles import Profile
+from scenarios.shop import PlaceOrder, observation
+
+RATE_PER_S = 10.0
+
+
+@pytest.mark.scenario("baseline", guide="Monitoring and Alerting")
+@pytest.mark.detects("compensation-stops-half-way", by="reservations-match-orders")
+def test_a_shop_with_nothing_broken_keeps_every_promise(chaos: Chaos, profile: Profile) -> None:
+    """Without a fault every claim must hold: a claim that fails here would blame any fault for nothing."""
+    chaos.run(
+        load=Load(operation=PlaceOrder(), rate_per_s=RATE_PER_S),
+        faults=[],
+        phases=profile.steady,
+        claims=universal(profile.steady, RATE_PER_S),
+        observing=observation(),
+    )

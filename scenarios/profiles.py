@@ -1,0 +1,133 @@
+"""How long things take: `guide` uses the guide's own durations, `ci` compresses the waits.
+
+A profile divides timers only. Counts, sizes, rates and thresholds are the guide's in both, since they are what is
+proven. A compressed timer must stay far above what the machine itself is late by, or a drill would measure the
+scheduler: `check_against` refuses such a profile.
+"""
+
+from dataclasses import dataclass, fields
+
+from harness.errors import ConfigError
+from harness.phases import Phases
+
+LEAST_TIMES_THE_DELAY = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShopTimers:
+    """Durations that the sample shop is configured with. Defaults are the guide's, where it names one.
+
+    Attributes:
+        saga_timeout_s: "saga timeout policies (10 minutes max)": then a saga is compensated.
+        saga_stuck_after_s: "stuck sagas (> 5 minutes in progress)".
+        breaker_wait_s: wait-duration-in-open-state.
+        breaker_slow_call_s: slow-call-duration-threshold.
+        payment_timeout_s: How long orders waits for payments; the guide names none.
+        provider_timeout_s: How long payments waits for the provider; below payment_timeout_s, or the caller
+            would be gone before the callee has answered (the guide's time-out mismatch).
+        queue_retry_s: Pause between two looks into the payment queue.
+        session_timeout_s, heartbeat_s, max_poll_s: The consumer's settings of the same names.
+    """
+
+    saga_timeout_s: float = 600.0
+    saga_stuck_after_s: float = 300.0
+    breaker_wait_s: float = 60.0
+    breaker_slow_call_s: float = 2.0
+    payment_timeout_s: float = 5.0
+    provider_timeout_s: float = 4.0
+    queue_retry_s: float = 5.0
+    session_timeout_s: float = 30.0
+    heartbeat_s: float = 3.0
+    max_poll_s: float = 300.0
+
+    def check_against(self, delay_s: float) -> None:
+        """Refuse timers that this machine cannot keep.
+
+        Args:
+            delay_s: By how much the machine was seen to wake a sleeper late.
+
+        Raises:
+            ConfigError: A timer is below ten times that.
+        """
+        for item in fields(self):
+            timer_s = getattr(self, item.name)
+            if timer_s < LEAST_TIMES_THE_DELAY * delay_s:
+                raise ConfigError(
+                    f"{item.name} is {timer_s:g} s, but this machine wakes a sleeper up to {delay_s * 1000:.0f} ms late: "
+                    f"below {LEAST_TIMES_THE_DELAY} times that a drill measures the scheduler. Use --profile guide, or a "
+                    "machine with less to do."
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """One table of durations.
+
+    Attributes:
+        timers: The shop's.
+        steady: Phases of a drill without a fault.
+        outage_in_time: Phases of an outage that ends before the saga's limit.
+        outage_past_limit: Phases of one that does not.
+        settle_after_heal_s: By when orders left pending must be confirmed once the provider is back: the breaker's
+            wait, one look into the queue, and the queue's own draining at the permitted calls.
+        limit_slack_s: How much later than its limit a saga may be found expired.
+    """
+
+    name: str
+    timers: ShopTimers
+    steady: Phases
+    outage_in_time: Phases
+    outage_past_limit: Phases
+    settle_after_heal_s: float
+    limit_slack_s: float
+
+
+GUIDE = Profile(
+    name="guide",
+    timers=ShopTimers(),
+    steady=Phases(warm_up_s=30, steady_s=60, impact_s=60, heal_s=60, converge_s=900, quiet_s=60),
+    outage_in_time=Phases(warm_up_s=30, steady_s=60, impact_s=180, heal_s=180, converge_s=1200, quiet_s=630),
+    outage_past_limit=Phases(
+        warm_up_s=30, steady_s=60, impact_s=720, heal_s=180, converge_s=1500, quiet_s=630
+    ),
+    settle_after_heal_s=180.0,
+    limit_slack_s=30.0,
+)
+
+CI = Profile(
+    name="ci",
+    timers=ShopTimers(
+        saga_timeout_s=20.0,
+        saga_stuck_after_s=10.0,
+        breaker_wait_s=2.0,
+        breaker_slow_call_s=1.0,
+        payment_timeout_s=1.5,
+        provider_timeout_s=1.0,
+        queue_retry_s=0.5,
+        session_timeout_s=6.0,
+        heartbeat_s=1.0,
+        max_poll_s=30.0,
+    ),
+    steady=Phases(warm_up_s=3, steady_s=8, impact_s=8, heal_s=13, converge_s=40, quiet_s=3),
+    outage_in_time=Phases(warm_up_s=3, steady_s=8, impact_s=6, heal_s=20, converge_s=60, quiet_s=21),
+    outage_past_limit=Phases(warm_up_s=3, steady_s=8, impact_s=28, heal_s=20, converge_s=60, quiet_s=21),
+    settle_after_heal_s=10.0,
+    limit_slack_s=3.0,
+)
+
+PROFILES = {profile.name: profile for profile in (CI, GUIDE)}
+
+
+def profile(name: str) -> Profile:
+    """The profile of that name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    try:
+        return PROFILES[name]
+    except KeyError:
+        raise ConfigError(
+            f"there is no profile {name!r}: {' or '.join(PROFILES)} was wanted. `guide` keeps the guide's durations, "
+            "`ci` compresses the waits."
+        ) from None

@@ -1,0 +1,1 @@
+"""Saga Pattern Failures: orders that stop half-way, and what brings them to an end."""

@@ -1,0 +1,103 @@
+"""The payment provider is lost while customers order, and comes back in time, or too late.
+
+A refusal is final and compensates. An outage is not: the order waits with its payment queued, and either settles when
+the provider is back or is compensated at the saga's limit. Which of the two is decided by the clock alone, and never
+may both happen.
+"""
+
+import pytest
+
+from harness.checks import Claim, Kind
+from harness.checks.evidence import FaultBit, FaultHealed, FinalReading, HealthyBefore, SomeRows
+from harness.checks.limits import CancelledPastLimit
+from harness.checks.liveness import PendingSettlesAfterHeal
+from harness.faults.dead_links import BlackHole
+from harness.faults.processes import Killed
+from harness.faults.schedule import Planned
+from harness.faults.toxic_fault import Lost
+from harness.recording.records import Phase
+from harness.runner import Chaos, Load
+from scenarios.claims import LEDGER, NOT_DECLINED, ORDERS, PLACE_ORDER, SAGA_LOG, offered, universal
+from scenarios.profiles import Profile
+from scenarios.shop import PlaceOrder, observation
+
+RATE_PER_S = 10.0
+GUIDE = "Saga Pattern Failures"
+PENDING_MIN = 5
+
+waiting_orders = SomeRows(
+    reading="payments_waiting",
+    what="orders waiting for their payment",
+    at_least=PENDING_MIN,
+    moment=Phase.IMPACT,
+)
+
+
+@pytest.mark.scenario("saga-payment-outage-in-time", guide=GUIDE)
+@pytest.mark.detects("fallback-queue-in-memory", by="pending-orders-are-settled")
+def test_orders_wait_for_a_dead_provider_and_settle_when_it_is_back(chaos: Chaos, profile: Profile) -> None:
+    """A queue that forgets would leave customers with "processing" for ever, and look healthy meanwhile."""
+    phases = profile.outage_in_time
+    evidence = (HealthyBefore(operation=PLACE_ORDER), FaultBit(), FaultHealed(), waiting_orders)
+    chaos.run(
+        load=Load(operation=PlaceOrder(), rate_per_s=RATE_PER_S),
+        faults=[Planned(fault=Killed(service="provider"))],
+        phases=phases,
+        claims=(
+            *universal(phases, RATE_PER_S),
+            Claim(
+                id="pending-orders-are-settled",
+                sentence="Orders left pending by the outage are confirmed once the provider is back.",
+                source=GUIDE,
+                check=PendingSettlesAfterHeal(
+                    operation=PLACE_ORDER,
+                    log=SAGA_LOG,
+                    last_step="confirm-order",
+                    within_s=profile.settle_after_heal_s,
+                    expect_not=NOT_DECLINED,
+                ),
+                counts_only_if=(*evidence, FinalReading(probes=("saga_log",)), *offered(phases, RATE_PER_S)),
+                kind=Kind.RATE,
+            ),
+        ),
+        observing=observation(),
+    )
+
+
+@pytest.mark.scenario("saga-payment-outage-past-limit", guide=GUIDE)
+@pytest.mark.detects("payment-key-per-attempt", by="no-order-is-charged-twice")
+def test_orders_past_the_limit_are_compensated_and_late_charges_refunded(
+    chaos: Chaos, profile: Profile
+) -> None:
+    """The cruel outage is the silent one: charges are made and their answers never arrive.
+
+    A retry must not charge again, and at the saga's limit money that was taken must go back.
+    """
+    phases = profile.outage_past_limit
+    silent = BlackHole(link="payments->provider", lost=Lost.ANSWERS)
+    refunds = SomeRows(reading="ledger", what="refunds of charges that came late", where={"kind": "refund"})
+    evidence = (HealthyBefore(operation=PLACE_ORDER), FaultBit(), FaultHealed(), waiting_orders)
+    chaos.run(
+        load=Load(operation=PlaceOrder(), rate_per_s=RATE_PER_S),
+        faults=[Planned(fault=silent)],
+        phases=phases,
+        claims=(
+            *universal(phases, RATE_PER_S),
+            Claim(
+                id="orders-past-the-limit-are-compensated",
+                sentence="Orders that could not be paid before the saga's limit are cancelled and their money is back.",
+                source=GUIDE,
+                check=CancelledPastLimit(
+                    operation=PLACE_ORDER,
+                    orders=ORDERS,
+                    ledger=LEDGER,
+                    limit_s=profile.timers.saga_timeout_s,
+                    slack_s=profile.limit_slack_s,
+                    expect_not=NOT_DECLINED,
+                ),
+                counts_only_if=(*evidence, refunds, FinalReading(probes=("orders", "ledger"))),
+                kind=Kind.LIVENESS,
+            ),
+        ),
+        observing=observation(),
+    )

@@ -1,0 +1,244 @@
+"""The sample shop seen as a target: its services, who talks to whom, what its clients do and what can be read.
+
+Everything here is said from outside: environment variables, HTTP, SQL. Nothing is imported from `target_app`, as
+nothing could be from your own system.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.load.operations import Answer, Operation, Request
+from harness.probes.http import HttpTable
+from harness.probes.kafka import KafkaLag
+from harness.probes.sql import SqlTable
+from harness.recording.records import Outcome
+from harness.runner import Observation
+from harness.settings import Settings
+from harness.stack.target import KAFKA, POSTGRES, AppService, Database, Target, Topic, Wiring
+from scenarios.profiles import ShopTimers, profile
+
+ROOT = Path(__file__).resolve().parent.parent
+MIGRATIONS = ROOT / "target_app" / "migrations"
+GATEWAYS = ("gateway-1", "gateway-2")
+DECLINED = "declined"
+DECLINED_CARD = "tok_declined"
+GOOD_CARD = "tok_visa"
+
+
+def target(settings: Settings) -> Target:
+    """The shop, configured for a profile and with the wanted planted defects."""
+    shop = _Configuration(profile(settings.profile).timers, settings.variants)
+    return Target(
+        name="sample shop",
+        services=(
+            *(_service(name, "gateway", shop.gateway, uses=("orders",)) for name in GATEWAYS),
+            _service("orders", "orders", shop.orders, uses=(POSTGRES, KAFKA, "inventory", "payments")),
+            _service("inventory", "inventory", shop.inventory, uses=(POSTGRES,)),
+            _service("payments", "payments", shop.payments, uses=(POSTGRES, "provider")),
+            _service("order-consumer", "order_consumer", shop.order_consumer, uses=(POSTGRES, KAFKA)),
+            _service("provider", "provider", shop.provider),
+        ),
+        topics=(
+            Topic(name="order-events", partitions=3),
+            Topic(name="compensation-events", partitions=3),
+            Topic(name="order-events-dlq", partitions=3),
+        ),
+        databases=tuple(
+            Database(name=name, migrations=tuple(sorted(map(str, (MIGRATIONS / name).glob("*.sql")))))
+            for name in ("orders", "inventory", "payments", "views")
+        ),
+        redis=True,
+        balanced=GATEWAYS,
+        python_path=(str(ROOT),),
+    )
+
+
+def _service(
+    name: str, module: str, environment: Callable[[Wiring], Mapping[str, str]], uses: tuple[str, ...] = ()
+) -> AppService:
+    servers = tuple(server for server in uses if server in {KAFKA, POSTGRES})
+    return AppService(
+        name=name,
+        argv=("python", "-m", f"target_app.{module}"),
+        environment=environment,
+        uses=uses,
+        waits_for=servers,
+    )
+
+
+@dataclass(frozen=True)
+class _Configuration:
+    """The environment variables of each service."""
+
+    timers: ShopTimers
+    variants: tuple[str, ...]
+
+    def _any(self, wiring: Wiring) -> dict[str, str]:
+        return {"HOST": wiring.host, "PORT": str(wiring.port), "SHOP_VARIANTS": ",".join(self.variants)}
+
+    def _database(self, wiring: Wiring, name: str) -> dict[str, str]:
+        return {"DATABASE_URL": f"postgresql://drillbook@{wiring.to(POSTGRES)}/{name}"}
+
+    def _consumer(self, wiring: Wiring) -> dict[str, str]:
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": wiring.to(KAFKA),
+            "KAFKA_SESSION_TIMEOUT_S": str(self.timers.session_timeout_s),
+            "KAFKA_HEARTBEAT_INTERVAL_S": str(self.timers.heartbeat_s),
+            "KAFKA_MAX_POLL_INTERVAL_S": str(self.timers.max_poll_s),
+        }
+
+    def gateway(self, wiring: Wiring) -> dict[str, str]:
+        return self._any(wiring) | {"ORDERS_URL": f"http://{wiring.to('orders')}"}
+
+    def orders(self, wiring: Wiring) -> dict[str, str]:
+        return (
+            self._any(wiring)
+            | self._database(wiring, "orders")
+            | self._consumer(wiring)
+            | {
+                "INVENTORY_URL": f"http://{wiring.to('inventory')}",
+                "PAYMENTS_URL": f"http://{wiring.to('payments')}",
+                "PAYMENT_TIMEOUT_S": str(self.timers.payment_timeout_s),
+                "SAGA_TIMEOUT_S": str(self.timers.saga_timeout_s),
+                "SAGA_STUCK_AFTER_S": str(self.timers.saga_stuck_after_s),
+                "PAYMENT_RETRY_INTERVAL_S": str(self.timers.queue_retry_s),
+                "BREAKER_WAIT_DURATION_IN_OPEN_STATE_S": str(self.timers.breaker_wait_s),
+                "BREAKER_SLOW_CALL_DURATION_THRESHOLD_S": str(self.timers.breaker_slow_call_s),
+            }
+        )
+
+    def inventory(self, wiring: Wiring) -> dict[str, str]:
+        return self._any(wiring) | self._database(wiring, "inventory")
+
+    def payments(self, wiring: Wiring) -> dict[str, str]:
+        return (
+            self._any(wiring)
+            | self._database(wiring, "payments")
+            | {
+                "PROVIDER_URL": f"http://{wiring.to('provider')}",
+                "PROVIDER_TIMEOUT_S": str(self.timers.provider_timeout_s),
+            }
+        )
+
+    def order_consumer(self, wiring: Wiring) -> dict[str, str]:
+        return self._any(wiring) | self._database(wiring, "views") | self._consumer(wiring)
+
+    def provider(self, wiring: Wiring) -> dict[str, str]:
+        return self._any(wiring) | {"LEDGER_PATH": f"{wiring.data_folder}/ledger.sqlite"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceOrder(Operation):
+    """A customer places an order; some of them with a card that will be declined.
+
+    The client chooses the order's id, so that an order whose answer was lost can be found again.
+
+    Attributes:
+        declined_share: Of orders that the provider will decline: they show that compensation works.
+    """
+
+    declined_share: float = 0.05
+
+    @property
+    def name(self) -> str:
+        """What it is called in the recording."""
+        return "place_order"
+
+    def request(self, number: int, rng: random.Random) -> Request:
+        """An order of one to three items."""
+        key = f"order-{number:06d}"
+        declined = rng.random() < self.declined_share
+        items = [
+            {"sku": f"sku-{sku}", "quantity": rng.randint(1, 3)}
+            for sku in rng.sample(range(1, 11), rng.randint(1, 3))
+        ]
+        body = {
+            "order_id": key,
+            "customer_id": f"customer-{rng.randint(1, 50)}",
+            "items": items,
+            "amount_cents": rng.randint(500, 20_000),
+            "card": DECLINED_CARD if declined else GOOD_CARD,
+        }
+        detail = {"expect": DECLINED} if declined else {}
+        return Request(
+            method="POST",
+            path="/api/v1/orders",
+            headers={"Idempotency-Key": key},
+            body=body,
+            key=key,
+            detail=detail,
+        )
+
+    def outcome(self, answer: Answer) -> tuple[Outcome, Mapping[str, Any]]:
+        """202 is a promise; a 4xx and the gateway's own 503 (nobody was asked) certainly did nothing."""
+        if answer.status in {200, 201, 202}:
+            return Outcome.OK, {}
+        if 400 <= answer.status < 500 or answer.status == 503:
+            return Outcome.REJECTED, {}
+        return Outcome.UNKNOWN, {}
+
+
+ORDERS = SqlTable(
+    name="orders",
+    database="orders",
+    query="select order_id, status, amount_cents as total_cents, items, version from orders order by order_id",
+)
+SAGAS = SqlTable(
+    name="sagas",
+    database="orders",
+    query="select saga_id, order_id, status, current_step, error_message from saga_state order by saga_id",
+)
+SAGA_LOG = SqlTable(
+    name="saga_log",
+    database="orders",
+    query="select l.id as seq, l.saga_id, s.order_id, l.step_name, l.status, l.executed_at "
+    "from saga_execution_log l join saga_state s using (saga_id) order by l.id",
+)
+PAYMENTS = SqlTable(
+    name="payments",
+    database="payments",
+    query="select order_id, payment_id, status, amount_cents, idempotency_key from payment order by payment_id",
+)
+STOCK = SqlTable(
+    name="stock",
+    database="inventory",
+    query="select sku, supplied as initial, available, reserved, sold from stock order by sku",
+)
+RESERVATIONS = SqlTable(
+    name="reservations",
+    database="inventory",
+    query="select r.order_id, i->>'sku' as sku, (i->>'quantity')::bigint as quantity, r.status "
+    "from reservation r, jsonb_array_elements(r.items) i order by 1, 2",
+)
+APPLIED_EVENTS = SqlTable(
+    name="applied_events",
+    database="views",
+    query="select seq, order_id, version, event_type, event_id from applied_events order by seq",
+)
+LEDGER = HttpTable(name="ledger", service="provider", path="/v1/ledger")
+
+OPEN_WORK = SqlTable(
+    name="open_work",
+    database="orders",
+    query="select order_id from saga_state where status not in ('COMPLETED', 'COMPENSATED') "
+    "union all select event_id from outbox where published_at is null",
+)
+PAYMENTS_WAITING = SqlTable(
+    name="payments_waiting",
+    database="orders",
+    query="select order_id from saga_state where status = 'PAYMENT_PENDING' order by order_id",
+)
+LAG = KafkaLag(name="lag", group="order-processing-group", topics=("order-events",))
+
+
+def observation() -> Observation:
+    """What is read of the shop during every drill, and at its end."""
+    return Observation(
+        watched=(OPEN_WORK, PAYMENTS_WAITING, LAG),
+        final=(ORDERS, SAGAS, SAGA_LOG, PAYMENTS, STOCK, RESERVATIONS, APPLIED_EVENTS, LEDGER),
+        open_work=OPEN_WORK,
+        gauges=((OPEN_WORK.name, "open sagas"), (PAYMENTS_WAITING.name, "payments waiting")),
+    )

@@ -1,0 +1,1 @@
+"""Every check meets a guilty and an innocent history."""

@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import pytest
+
+from harness.checks import CannotSay
+from harness.checks.safety import NothingRejectedHappened
+from harness.checks.steady import SteadyAgain
+from harness.errors import ConfigError
+from harness.recording.records import Verdict
+from tests.histories import Drill
+
+REJECTED = NothingRejectedHappened(operation="place_order", reading="orders", column="order_id")
+STEADY = SteadyAgain(operation="place_order")
+
+
+def test_a_rejected_operation_that_happened_is_a_lie(tmp_path: Path) -> None:
+    drill = Drill(tmp_path).operation("a", 10, "rejected").operation("b", 11, "rejected")
+    conclusion = REJECTED.check(drill.reading("orders", [{"order_id": "b"}]).ended())
+    assert conclusion.verdict is Verdict.FAIL
+    assert conclusion.examples == ("b",)
+
+
+def test_a_rejected_operation_that_did_not_happen_is_none(tmp_path: Path) -> None:
+    drill = Drill(tmp_path).operation("a", 10, "rejected").operation("b", 11)
+    assert REJECTED.check(drill.reading("orders", [{"order_id": "b"}]).ended()).verdict is Verdict.PASS
+
+
+def test_a_key_that_was_sent_again_may_be_there(tmp_path: Path) -> None:
+    drill = Drill(tmp_path).operation("a", 10, "rejected").operation("a", 11, "unknown")
+    with pytest.raises(CannotSay, match="rejected"):
+        REJECTED.check(drill.reading("orders", [{"order_id": "a"}]).ended())
+
+
+def _two_phases(drill: Drill, *, after_ms: float = 20, after: str = "ok", late_ms: float = 0) -> Drill:
+    for tenth in range(100):
+        drill.operation(f"s{tenth}", 5 + tenth / 10)
+        drill.operation(f"h{tenth}", 55 + tenth / 10, after, took_ms=after_ms, late_ms=late_ms)
+    return drill
+
+
+def test_a_target_as_well_as_before_is_steady_again(tmp_path: Path) -> None:
+    conclusion = STEADY.check(_two_phases(Drill(tmp_path)).ended())
+    assert conclusion.verdict is Verdict.PASS
+    assert "95 % intervals" in conclusion.precision
+
+
+def test_a_target_that_stays_slow_is_not_steady_again(tmp_path: Path) -> None:
+    assert STEADY.check(_two_phases(Drill(tmp_path), after_ms=61).ended()).verdict is Verdict.FAIL
+
+
+def test_latency_counts_from_the_intended_time(tmp_path: Path) -> None:
+    assert STEADY.check(_two_phases(Drill(tmp_path), late_ms=500).ended()).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("outcome", ["unknown", "rejected"])
+def test_a_target_that_stops_answering_is_not_steady_again(outcome: str, tmp_path: Path) -> None:
+    assert STEADY.check(_two_phases(Drill(tmp_path), after=outcome).ended()).verdict is Verdict.FAIL
+
+
+def test_a_target_that_was_never_well_has_no_steady_state_to_return_to(tmp_path: Path) -> None:
+    drill = Drill(tmp_path)
+    for tenth in range(100):
+        drill.operation(f"s{tenth}", 5 + tenth / 10, "rejected")
+        drill.operation(f"h{tenth}", 55 + tenth / 10, "rejected")
+    with pytest.raises(CannotSay, match="nothing to come back to"):
+        STEADY.check(drill.ended())
+
+
+def test_too_few_operations_say_nothing_about_a_percentile(tmp_path: Path) -> None:
+    with pytest.raises(CannotSay, match="fewer than"):
+        STEADY.check(Drill(tmp_path).operation("a", 10).operation("b", 60).ended())
+
+
+def test_a_comparison_that_always_holds_is_refused() -> None:
+    with pytest.raises(ConfigError, match="never hold"):
+        SteadyAgain(operation="place_order", last_share=0)

@@ -1,0 +1,109 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.checks import CannotSay, Evidence
+from harness.checks.evidence import Converged, FaultBit, FaultHealed, FinalReading, HealthyBefore, SomeRows
+from harness.checks.timing import LoadReached, MachineCalm
+from harness.recording.history import History
+from harness.recording.records import Phase
+from tests.histories import Drill, innocent_drill
+
+LOAD = LoadReached(phase=Phase.STEADY, rate_per_s=5)
+CALM = MachineCalm(phases=(Phase.STEADY, Phase.IMPACT), max_stall_ms=100)
+PENDING = SomeRows(
+    reading="order_status_counts",
+    what="pending orders",
+    where={"status": "PENDING"},
+    sum_of="count",
+    at_least=3,
+    moment=Phase.IMPACT,
+)
+CONVERGED = Converged(reading="orders", open_where={"status": "PENDING"}, patience_s=15)
+FINAL = FinalReading(probes=("orders",))
+
+
+def _seen(evidence: Evidence, history: History) -> bool:
+    try:
+        return evidence.seen(history).ok
+    except CannotSay:
+        return False
+
+
+def _steady(drill: Drill, *, every_s: float = 0.2, late_ms: float = 0, outcome: str = "ok") -> Drill:
+    for number in range(int(20 / every_s)):
+        drill.operation(f"o{number}", 5 + number * every_s, outcome, late_ms=late_ms)
+    return drill
+
+
+def _counts(drill: Drill, at_s: float, count: int) -> Drill:
+    rows = [{"status": "PENDING", "count": count}, {"status": "CONFIRMED", "count": 50}]
+    return drill.reading("order_status_counts", rows, at_s, final=False)
+
+
+def _orders(drill: Drill, status: str, at_s: float = 84) -> Drill:
+    return drill.reading("orders", [{"order_id": "a", "status": status}], at_s)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "record", "there"),
+    [
+        (FaultBit(), lambda drill: drill.fault(), True),
+        (FaultBit(), lambda drill: drill, False),
+        (FaultBit(), lambda drill: drill.fault().fault("other", bit=False), False),
+        (FaultBit(title="provider killed"), lambda drill: drill.fault().fault("other", bit=False), True),
+        (FaultBit(title="no such"), lambda drill: drill.fault(), False),
+        (FaultHealed(), lambda drill: drill.fault(), True),
+        (FaultHealed(), lambda drill: drill.fault(healed=False), False),
+        (FaultHealed(), lambda drill: drill, False),
+        (HealthyBefore(operation="place_order"), _steady, True),
+        (HealthyBefore(operation="place_order"), lambda drill: _steady(drill, outcome="unknown"), False),
+        (HealthyBefore(operation="place_order"), lambda drill: drill, False),
+        (LOAD, _steady, True),
+        (LOAD, lambda drill: _steady(drill, every_s=0.25), False),
+        (LOAD, lambda drill: _steady(drill, late_ms=150), False),
+        (LOAD, lambda drill: drill, False),
+        (CALM, lambda drill: drill.heartbeat(), True),
+        (CALM, lambda drill: drill.heartbeat(stall_at_s=30, late_ms=150), False),
+        (CALM, lambda drill: drill.heartbeat(stall_at_s=30, late_ms=90), True),
+        (CALM, lambda drill: drill.heartbeat(stall_at_s=60, late_ms=900), True),
+        (CALM, lambda drill: drill.heartbeat(until_s=40), False),
+        (CALM, lambda drill: drill, False),
+        (FINAL, lambda drill: drill.reading("orders", []), True),
+        (FINAL, lambda drill: drill.reading("orders", [], final=False), False),
+        (FINAL, lambda drill: drill.reading("orders", None, error="refused"), False),
+        (PENDING, lambda drill: _counts(_counts(drill, 30, 1), 31, 3), True),
+        (PENDING, lambda drill: _counts(drill, 30, 2), False),
+        (PENDING, lambda drill: _counts(drill, 50, 9), False),
+        (PENDING, lambda drill: drill, False),
+        (CONVERGED, lambda drill: _orders(drill, "CONFIRMED"), True),
+        (CONVERGED, lambda drill: _orders(drill, "PENDING"), True),
+        (CONVERGED, lambda drill: _orders(drill, "PENDING", at_s=70), False),
+        (CONVERGED, lambda drill: _orders(drill, "CONFIRMED", at_s=60), False),
+        (CONVERGED, lambda drill: drill, False),
+    ],
+)
+def test_evidence_is_seen_where_it_is_and_nowhere_else(
+    evidence: Evidence, record: Callable[[Drill], Drill], there: bool, tmp_path: Path
+) -> None:
+    assert _seen(evidence, record(Drill(tmp_path)).ended()) is there
+
+
+def test_a_target_that_hangs_does_not_make_the_generator_late(tmp_path: Path) -> None:
+    """Ten places in flight, none answered: whatever should leave after that waits because of the target."""
+    drill = Drill(tmp_path)
+    for number in range(100):
+        drill.operation(f"o{number}", 5 + number / 5, "unknown", late_ms=0 if number < 10 else 5_000)
+    history = drill.ended()
+    excused = LOAD.seen(history)
+    assert not excused.ok
+    blamed = LoadReached(phase=Phase.STEADY, rate_per_s=5, in_flight_max=10).seen(history)
+    assert blamed.ok
+    assert "the target held back 90" in blamed.sentence
+
+
+def test_what_was_seen_is_told_with_its_figures(tmp_path: Path) -> None:
+    history = innocent_drill(tmp_path).ended()
+    assert FaultBit().seen(history).sentence == "provider killed: 5 of 5 connections refused"
+    assert "at most 0.0 ms in steady, impact" in CALM.seen(history).sentence

@@ -1,0 +1,94 @@
+import pytest
+
+from harness.errors import FaultError
+from harness.faults import Fault
+from harness.faults.network import AddedLatency, BlackHole, Cut, LimitedBandwidth, Lost, Reset
+from harness.faults.processes import Killed, Paused, Restarted, Stopped
+from harness.faults.replies import Replies, Trial
+from tests.faults.contract import keeps_the_contract
+from tests.faults.fake_stack import FakeStack, link_of, service_of
+
+LINK = "orders->provider"
+NETWORK: list[Fault] = [
+    AddedLatency(link=LINK, latency_ms=20),
+    LimitedBandwidth(link=LINK, rate_kb_per_s=400),
+    BlackHole(link=LINK),
+    Reset(link=LINK, lost=Lost.REQUESTS),
+    Cut(link=LINK),
+]
+PROCESSES: list[Fault] = [
+    Killed(service="provider"),
+    Stopped(service="provider"),
+    Restarted(service="provider"),
+    Restarted(service="provider", graceful=False),
+    Paused(service="provider"),
+]
+REPLIES: list[Fault] = [
+    Replies(service="provider", body={"mode": "refuse"}),
+    Replies(service="provider", body={"mode": "error"}, trial=Trial(path="/v1/ping", status=500)),
+]
+
+
+def named(fault: Fault) -> str:
+    return fault.title
+
+
+@pytest.mark.parametrize("fault", [*NETWORK, *PROCESSES, *REPLIES], ids=named)
+def test_every_fault_keeps_the_contract(fault: Fault, stack: FakeStack) -> None:
+    keeps_the_contract(fault, stack)
+
+
+@pytest.mark.parametrize("fault", NETWORK, ids=named)
+def test_a_network_fault_that_does_not_bite_is_an_error_and_no_shrug(fault: Fault, stack: FakeStack) -> None:
+    link_of(stack, LINK).numb = True
+    with pytest.raises(FaultError, match=r"provider"):
+        fault.inject(stack)
+
+
+@pytest.mark.parametrize("fault", NETWORK, ids=named)
+def test_a_control_plane_that_hangs_is_named_by_inject_and_by_heal(fault: Fault, stack: FakeStack) -> None:
+    link_of(stack, LINK).hangs = True
+    with pytest.raises(FaultError, match="had no answer within 3 s"):
+        fault.inject(stack)
+    with pytest.raises(FaultError, match="had no answer within 3 s"):
+        fault.heal(stack)
+
+
+@pytest.mark.parametrize("fault", NETWORK, ids=named)
+def test_a_fault_on_the_way_to_a_dead_server_is_refused_because_it_could_not_be_seen(
+    fault: Fault, stack: FakeStack
+) -> None:
+    service_of(stack, "provider").kill()
+    with pytest.raises(FaultError, match="itself does not answer"):
+        fault.inject(stack)
+
+
+@pytest.mark.parametrize("fault", NETWORK, ids=named)
+def test_healing_on_the_way_to_a_dead_server_says_that_it_was_not_measured(
+    fault: Fault, stack: FakeStack
+) -> None:
+    service_of(stack, "provider").kill()
+    healed = fault.heal(stack)
+    assert not healed.seen
+    assert "provider itself did not answer" in healed.sentence
+
+
+@pytest.mark.parametrize("fault", [*PROCESSES], ids=named)
+def test_a_process_fault_that_does_not_bite_is_an_error(fault: Fault, stack: FakeStack) -> None:
+    service_of(stack, "provider").immortal = True
+    with pytest.raises(FaultError, match=r"bite"):
+        fault.inject(stack)
+
+
+@pytest.mark.parametrize("fault", REPLIES, ids=named)
+def test_a_service_that_is_told_and_does_not_listen_is_an_error(fault: Fault, stack: FakeStack) -> None:
+    service_of(stack, "provider").deaf = True
+    with pytest.raises(FaultError, match="does not bite"):
+        fault.inject(stack)
+
+
+def test_a_misspelt_name_offers_those_that_are_there(stack: FakeStack) -> None:
+    with pytest.raises(FaultError, match="orders->provider"):
+        Cut(link="order->provider").inject(stack)
+    with pytest.raises(FaultError, match="provider"):
+        Killed(service="provder").inject(stack)

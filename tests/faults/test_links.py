@@ -1,0 +1,88 @@
+import pytest
+
+from harness.errors import ConfigError
+from harness.faults.links import matching, tolerance_ms
+from harness.faults.network import AddedLatency, BlackHole, Cut, LimitedBandwidth, Lost, Reset
+from harness.stack import Direction
+from tests.faults.fake_stack import FakeStack, link_of
+
+
+def test_a_pattern_hurts_every_link_it_fits_and_no_other(stack: FakeStack) -> None:
+    effect = Cut(link="orders->kafka-*").inject(stack)
+    assert effect.measured["links"] == 2
+    assert "orders->kafka-1" in effect.sentence
+    assert [link.name for link in stack.links.values() if link.is_enabled()] == ["orders->provider"]
+    Cut(link="orders->kafka-*").heal(stack)
+    assert all(link.is_enabled() for link in stack.links.values())
+
+
+def test_a_pattern_means_what_a_shell_means_by_it(stack: FakeStack) -> None:
+    assert [link.name for link in matching(stack, "orders->kafka-[2]")] == ["orders->kafka-2"]
+
+
+def test_one_link_of_many_that_was_not_hurt_fails_the_whole_fault(stack: FakeStack) -> None:
+    link_of(stack, "orders->kafka-2").numb = True
+    with pytest.raises(Exception, match="kafka-2"):
+        Cut(link="orders->kafka-*").inject(stack)
+
+
+def test_asked_and_measured_latency_stand_side_by_side(stack: FakeStack) -> None:
+    effect = AddedLatency(link="orders->provider", latency_ms=30).inject(stack)
+    assert effect.measured["asked_ms"] == 30
+    off_ms = abs(effect.measured["measured_ms"] - 30)
+    assert off_ms <= tolerance_ms(30) + 2 * effect.measured["spread_ms"]
+    assert effect.measured["round_trips"] == 7
+    assert effect.sentence.startswith("asked 30 ms, measured ")
+
+
+@pytest.mark.parametrize(("asked_ms", "allowed_ms"), [(5, 2.0), (40, 2.0), (200, 10.0), (2000, 100.0)])
+def test_a_latency_may_be_two_milliseconds_or_five_per_cent_off(asked_ms: int, allowed_ms: float) -> None:
+    assert tolerance_ms(asked_ms) == pytest.approx(allowed_ms)
+
+
+def test_two_latencies_on_one_link_are_noticed_as_another_fault_than_was_asked_for(stack: FakeStack) -> None:
+    AddedLatency(link="orders->provider", latency_ms=20).inject(stack)
+    with pytest.raises(Exception, match="asked 10 ms, measured 3"):
+        AddedLatency(link="orders->provider", latency_ms=10).inject(stack)
+
+
+def test_healing_one_of_two_faults_does_not_claim_that_the_link_is_well(stack: FakeStack) -> None:
+    slow, cut = AddedLatency(link="orders->provider", latency_ms=20), Cut(link="orders->provider")
+    slow.inject(stack)
+    link_of(stack, "orders->provider").disable()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harness.faults.links.HEALED_WITHIN_S", 0.1)
+        healed = slow.heal(stack)
+    assert not healed.seen
+    assert "refused" in healed.sentence
+    assert cut.heal(stack).seen
+
+
+def test_a_healing_where_no_such_link_is_has_nothing_to_undo(stack: FakeStack) -> None:
+    assert AddedLatency(link="nobody->nothing", latency_ms=20).heal(stack).seen
+    assert Cut(link="nobody->nothing").heal(stack).seen
+
+
+def test_a_bandwidth_too_high_to_be_seen_is_refused_with_the_highest_that_is_not(stack: FakeStack) -> None:
+    with pytest.raises(Exception, match="at most 2000 KB/s"):
+        LimitedBandwidth(link="orders->provider", rate_kb_per_s=50_000).inject(stack)
+
+
+def test_lost_answers_and_lost_requests_are_opposite_directions() -> None:
+    assert [t.direction for t in BlackHole(link="x", lost=Lost.ANSWERS).toxics()] == [Direction.DOWNSTREAM]
+    assert [t.direction for t in BlackHole(link="x", lost=Lost.REQUESTS).toxics()] == [Direction.UPSTREAM]
+    assert len(BlackHole(link="x").toxics()) == 2
+    assert {toxic.kind for toxic in BlackHole(link="x").toxics()} == {"bandwidth"}
+
+
+def test_figures_that_make_no_sense_are_refused_at_birth() -> None:
+    with pytest.raises(ConfigError, match="latency_ms must be above 0"):
+        AddedLatency(link="x", latency_ms=0)
+    with pytest.raises(ConfigError, match="jitter_ms"):
+        AddedLatency(link="x", latency_ms=5, jitter_ms=6)
+    with pytest.raises(ConfigError, match="BlackHole"):
+        LimitedBandwidth(link="x", rate_kb_per_s=0)
+    with pytest.raises(ConfigError, match="answers or requests"):
+        Reset(link="x", lost=Lost.BOTH)
+    with pytest.raises(ConfigError, match="nonsense"):
+        BlackHole(link="x", lost="nonsense")  # type: ignore[arg-type]  # as a record could say it

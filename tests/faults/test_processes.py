@@ -1,0 +1,67 @@
+import pytest
+
+from harness.errors import FaultError
+from harness.faults.processes import Killed, Paused, Restarted, Stopped
+from harness.stack import State
+from tests.faults.fake_stack import FakeStack, service_of
+
+
+def test_a_killed_service_is_seen_gone_by_the_machine_and_on_the_wire(stack: FakeStack) -> None:
+    effect = Killed(service="provider").inject(stack)
+    assert service_of(stack, "provider").state() is State.EXITED
+    assert "exited" in effect.sentence
+    assert effect.measured["refused"] == 3
+
+
+def test_a_paused_service_is_seen_stopped_and_silent(stack: FakeStack) -> None:
+    effect = Paused(service="provider").inject(stack)
+    assert "paused" in effect.sentence
+    assert effect.measured["silent"] == 3
+    assert Paused(service="provider").heal(stack).seen
+    assert service_of(stack, "provider").state() is State.RUNNING
+
+
+def test_a_process_that_is_said_to_be_paused_and_still_answers_is_another_one(stack: FakeStack) -> None:
+    provider = service_of(stack, "provider")
+    provider.socket._converse = lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    with pytest.raises(FaultError, match="answered"):
+        Paused(service="provider").inject(stack)
+
+
+def test_stopping_asks_and_killing_does_not(stack: FakeStack) -> None:
+    Stopped(service="provider").inject(stack)
+    Killed(service="kafka-1").inject(stack)
+    assert service_of(stack, "provider").verbs == ["stop"]
+    assert service_of(stack, "kafka-1").verbs == ["kill"]
+
+
+def test_a_restart_measures_the_outage_and_leaves_the_service_running(stack: FakeStack) -> None:
+    effect = Restarted(service="provider").inject(stack)
+    assert service_of(stack, "provider").verbs == ["stop", "start"]
+    assert effect.measured["down_s"] > 0
+    assert service_of(stack, "provider").state() is State.RUNNING
+
+
+def test_healing_does_not_start_a_service_that_runs(stack: FakeStack) -> None:
+    Killed(service="provider").heal(stack)
+    assert "start" not in service_of(stack, "provider").verbs
+
+
+def test_a_service_that_does_not_come_back_fails_the_healing_with_its_last_words(stack: FakeStack) -> None:
+    Killed(service="provider").inject(stack)
+    service_of(stack, "provider").immortal = True  # start() fails from here on
+    with pytest.raises(FaultError, match="no such table"):
+        Killed(service="provider").heal(stack)
+
+
+def test_healing_a_kill_leaves_a_pause_to_the_fault_that_paused(stack: FakeStack) -> None:
+    Paused(service="provider").inject(stack)
+    healed = Killed(service="provider").heal(stack)
+    assert not healed.seen
+    assert service_of(stack, "provider").state() is State.PAUSED
+
+
+def test_a_paused_service_that_has_exited_meanwhile_is_not_called_healed(stack: FakeStack) -> None:
+    Paused(service="provider").inject(stack)
+    service_of(stack, "provider").kill()
+    assert not Paused(service="provider").heal(stack).seen

@@ -1,0 +1,188 @@
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from harness.clock import NS_PER_S
+from harness.errors import ConfigError, FaultError
+from harness.faults.schedule import FaultPlan, Planned, Progress, RunningPlan
+from harness.recording.records import FaultStage
+from tests.faults.fake_stack import FakeStack
+from tests.faults.test_injecting import ListOfNotes, Scripted
+
+
+@dataclass
+class HandClock:
+    """Time that passes when the test says so."""
+
+    at_s: float = 100.0
+
+    def now_ns(self) -> int:
+        return round(self.at_s * NS_PER_S)
+
+    def wall_ns(self) -> int:
+        return self.now_ns()
+
+    def sleep(self, seconds: float) -> None:
+        self.at_s += seconds
+
+
+@dataclass
+class OnDemand(Executor):
+    """Runs what was submitted when the test says so, as a slow worker would."""
+
+    waiting: list[Callable[[], None]] = field(default_factory=list)
+    at_once: bool = True
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+
+        def work() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except Exception as error:  # noqa: BLE001 - what an executor does
+                future.set_exception(error)
+
+        if self.at_once:
+            work()
+        else:
+            self.waiting.append(work)
+        return future
+
+    def run_all(self) -> None:
+        while self.waiting:
+            self.waiting.pop(0)()
+
+
+@dataclass
+class Bench:
+    """A plan on a clock that is moved by hand."""
+
+    plan: FaultPlan
+    stack: FakeStack
+    notes: ListOfNotes = field(default_factory=ListOfNotes)
+    clock: HandClock = field(default_factory=HandClock)
+    executor: OnDemand = field(default_factory=OnDemand)
+
+    def __post_init__(self) -> None:
+        self.running = RunningPlan(
+            self.plan, self.stack, self.notes, clock=self.clock, executor=self.executor
+        )
+        self.running.begin()
+        self.began_s = self.clock.at_s
+
+    def at(self, seconds: float) -> list[Progress]:
+        self.clock.at_s = self.began_s + seconds
+        self.running.step()
+        self.running.step()  # the first one starts a verb, the second sees it done
+        return [progress for _, progress in self.running.progress]
+
+
+def test_by_default_a_fault_lasts_the_whole_phase(stack: FakeStack) -> None:
+    fault = Scripted()
+    bench = Bench(FaultPlan.whole_phase([fault], impact_s=10), stack)
+    assert bench.at(0) == [Progress.ACTIVE]
+    assert bench.at(9.9) == [Progress.ACTIVE]
+    bench.running.close()
+    assert fault.log == ["inject", "heal"]
+
+
+def test_each_fault_begins_and_ends_in_its_time(stack: FakeStack) -> None:
+    early, late = Scripted(title="early"), Scripted(title="late")
+    plan = FaultPlan(planned=(Planned(fault=late, at_s=4), Planned(fault=early, for_s=3)), impact_s=10)
+    bench = Bench(plan, stack)
+    assert bench.at(0) == [Progress.WAITING, Progress.ACTIVE]
+    assert bench.at(3.9) == [Progress.WAITING, Progress.OVER]
+    assert bench.at(4) == [Progress.ACTIVE, Progress.OVER]
+    bench.running.close()
+    assert [(note.number, note.stage) for note in bench.notes.notes if note.stage is FaultStage.ACTIVE] == [
+        (1, FaultStage.ACTIVE),
+        (0, FaultStage.ACTIVE),
+    ]
+    assert late.log == early.log == ["inject", "heal"]
+
+
+def test_a_duration_counts_from_when_the_effect_was_seen(stack: FakeStack) -> None:
+    fault = Scripted()
+    bench = Bench(FaultPlan(planned=(Planned(fault=fault, for_s=2),), impact_s=10), stack)
+    bench.executor.at_once = False
+    assert bench.at(0) == [Progress.INJECTING]
+    assert not bench.running.settled
+    bench.clock.at_s += 3
+    bench.executor.run_all()
+    bench.executor.at_once = True
+    assert bench.at(3) == [Progress.ACTIVE]
+    assert bench.at(4.9) == [Progress.ACTIVE]
+    assert bench.at(5) == [Progress.OVER]
+    assert bench.running.settled
+
+
+def test_a_fault_that_does_not_bite_is_told_by_step_and_the_others_are_healed_by_close(
+    stack: FakeStack,
+) -> None:
+    good, bad = Scripted(title="good"), Scripted(title="bad", inject_fails="nothing to cut")
+    bench = Bench(FaultPlan.whole_phase([good, bad], impact_s=10), stack)
+    with pytest.raises(FaultError, match="nothing to cut"):
+        bench.at(1)
+    bench.running.close()
+    assert good.log == ["inject", "heal"]
+    assert bad.log == ["inject", "heal"]
+    assert len(stack.kept) == 2
+
+
+def test_close_heals_the_last_first_and_all_of_them_even_if_one_fails(stack: FakeStack) -> None:
+    order: list[str] = []
+
+    class Ordered(Scripted):
+        def heal(self, stack: Any) -> Any:
+            order.append(self.title)
+            return super().heal(stack)
+
+    faults = [Ordered(title="a"), Ordered(title="b", heal_fails="stuck"), Ordered(title="c")]
+    bench = Bench(FaultPlan.whole_phase(faults, impact_s=10), stack)
+    bench.at(0)
+    with pytest.raises(FaultError, match="stuck"):
+        bench.running.close()
+    assert order == ["c", "b", "a"]
+    bench.running.close()
+    assert order == ["c", "b", "a"]
+
+
+def test_an_interrupt_before_a_fault_was_due_never_injects_it(stack: FakeStack) -> None:
+    fault = Scripted()
+    bench = Bench(FaultPlan(planned=(Planned(fault=fault, at_s=5),), impact_s=10), stack)
+    bench.at(1)
+    bench.running.close()
+    assert fault.log == []
+    assert stack.promises == {}
+
+
+def test_the_supervisor_s_limit_is_longer_than_the_fault_is_meant_to_last(stack: FakeStack) -> None:
+    plan = FaultPlan(
+        planned=(Planned(fault=Scripted(), for_s=3), Planned(fault=Scripted(), at_s=4)), impact_s=100
+    )
+    bench = Bench(plan, stack)
+    bench.at(0)
+    bench.at(4)
+    assert [limit for _, limit in stack.promises.values()] == [33, 126]
+    bench.running.close()
+
+
+def test_with_real_threads_an_inject_on_its_way_is_waited_for_and_healed(stack: FakeStack) -> None:
+    fault = Scripted()
+    running = RunningPlan(FaultPlan.whole_phase([fault], impact_s=10), stack, ListOfNotes())
+    running.begin()
+    running.step()
+    running.close()
+    assert fault.log == ["inject", "heal"]
+
+
+def test_a_time_outside_the_phase_is_refused(stack: FakeStack) -> None:
+    with pytest.raises(ConfigError, match="only 10 s"):
+        FaultPlan(planned=(Planned(fault=Scripted(), at_s=8, for_s=3),), impact_s=10)
+    with pytest.raises(ConfigError, match="only 10 s"):
+        FaultPlan(planned=(Planned(fault=Scripted(), at_s=10),), impact_s=10)
+    with pytest.raises(ConfigError, match="at_s"):
+        Planned(fault=Scripted(), at_s=-1)

@@ -1,0 +1,95 @@
+import json
+from pathlib import Path
+from xml.etree.ElementTree import Element, parse
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.recording.records import Finding, Verdict
+from harness.recording.rundir import write_findings
+from reports import junit, machine
+from tests.histories import Drill
+
+HOSTILE = 'a < b & "c" ]]> \x00\x1b[31m\ud7ff\ufffe\U0001f600'
+
+
+def _finding(verdict: Verdict, name: str = "c", because: str = "3 of 5") -> Finding:
+    return Finding(
+        claim=f"{name}-{verdict}",
+        sentence="It holds.",
+        source="universal",
+        verdict=verdict,
+        because=because,
+        evidence=("seen: it bit",),
+        examples=("o1",),
+    )
+
+
+def _judged(run_dir: Path, *findings: Finding) -> Path:
+    Drill(run_dir).ended()
+    write_findings(run_dir, findings)
+    return run_dir
+
+
+def _suite(out: Path) -> Element:
+    suite = parse(out).getroot().find("testsuite")  # noqa: S314 - written by ourselves
+    assert suite is not None
+    return suite
+
+
+def test_a_fail_is_a_failure_and_an_inconclusive_an_error(tmp_path: Path) -> None:
+    run_dir = _judged(tmp_path / "r", *(_finding(verdict) for verdict in Verdict))
+    junit.write([run_dir], tmp_path / "junit.xml")
+    suite = _suite(tmp_path / "junit.xml")
+    assert [suite.get(name) for name in ("tests", "failures", "errors", "time")] == ["3", "1", "1", "85.000"]
+    kinds = {case.get("name"): case[0].tag for case in suite.iter("testcase")}
+    assert kinds == {"c-PASS": "system-out", "c-FAIL": "failure", "c-INCONCLUSIVE": "error"}
+    properties = {item.get("name"): item.get("value") for item in suite.iter("property")}
+    assert (properties["seed"], properties["profile"], properties["runtime"]) == ("7", "ci", "embedded")
+    assert properties["replay"] == "drill run saga-payment-outage --seed 7"
+
+
+def test_characters_that_xml_cannot_hold_do_not_break_the_file(tmp_path: Path) -> None:
+    run_dir = _judged(tmp_path / "r", _finding(Verdict.FAIL, because=HOSTILE))
+    junit.write([run_dir], tmp_path / "junit.xml")
+    failure = _suite(tmp_path / "junit.xml").find("testcase/failure")
+    assert failure is not None
+    assert failure.get("message", "").startswith('a < b & "c" ]]> \ufffd\ufffd[31m')
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(max_size=30))
+def test_any_text_makes_a_readable_file(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("t")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return
+    run_dir = _judged(folder / "r", _finding(Verdict.FAIL, name=text, because=text))
+    junit.write([run_dir], folder / "junit.xml")
+    assert len(_suite(folder / "junit.xml").findall("testcase")) == 1
+
+
+def test_a_run_that_was_not_judged_or_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    Drill(tmp_path / "unjudged").ended()
+    (tmp_path / "rubbish").mkdir()
+    junit.write([tmp_path / "unjudged", tmp_path / "rubbish"], tmp_path / "junit.xml")
+    root = parse(tmp_path / "junit.xml").getroot()  # noqa: S314 - written by ourselves
+    assert [root.get(name) for name in ("tests", "failures", "errors")] == ["2", "0", "2"]
+    summary = machine.summary([tmp_path / "unjudged", tmp_path / "rubbish"])
+    assert summary["verdict"] == "INCONCLUSIVE"
+    assert "is no run directory" in summary["runs"][1]["error"]
+
+
+def test_the_summary_holds_every_run_with_its_findings(tmp_path: Path) -> None:
+    good = _judged(tmp_path / "good", _finding(Verdict.PASS))
+    bad = _judged(tmp_path / "bad", _finding(Verdict.PASS), _finding(Verdict.FAIL))
+    machine.write([good, bad], tmp_path / "summary.json")
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["verdict"] == "FAIL"
+    assert [run["verdict"] for run in summary["runs"]] == ["PASS", "FAIL"]
+    assert summary["runs"][1]["findings"][1]["because"] == "3 of 5"
+    assert summary["runs"][0]["replay"] == "drill run saga-payment-outage --seed 7"
+
+
+def test_no_runs_at_all_are_not_green() -> None:
+    assert machine.summary([])["verdict"] == "INCONCLUSIVE"
