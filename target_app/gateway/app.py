@@ -1,0 +1,76 @@
+"""The gateway's HTTP interface: `/api/v1/orders` and what is below it, passed on as it is.
+
+| answer | what it says |
+|---|---|
+| 503 `rejected` | no connection to orders: certainly not passed on, try again |
+| 504 `unknown` | passed on, not answered in time: try again with the same Idempotency-Key only |
+| 502 `unknown` | passed on, and the connection broke before a whole answer |
+"""
+
+import httpx
+from fastapi import APIRouter, FastAPI, Request
+from starlette.responses import Response
+
+from target_app.gateway.settings import GatewaySettings
+from target_app.service.http_client import NoAnswer, NotSent, Peer
+from target_app.service.metrics import Metrics
+from target_app.service.preference import preferred_wait_s
+from target_app.service.problems import Outcome, Problem
+from target_app.service.server import build
+
+# Only what means something to the order service or to the client; the rest belongs to one hop.
+_PASSED_ON = ("idempotency-key", "prefer", "if-none-match", "content-type", "accept")
+_PASSED_BACK = (
+    "content-type",
+    "x-resource-version",
+    "x-event-timestamp",
+    "etag",
+    "location",
+    "retry-after",
+)
+_MAX_BODY = 1_000_000
+
+
+def create_app(
+    settings: GatewaySettings, *, orders_transport: httpx.AsyncBaseTransport | None = None
+) -> FastAPI:
+    """The gateway. Tests hand in a way to reach orders in-process."""
+    metrics = Metrics()
+    orders = Peer(
+        "orders",
+        settings.orders_url,
+        settings=settings,
+        timeout_s=settings.orders_timeout_s,
+        transport=orders_transport,
+    )
+    router = APIRouter(prefix="/api/v1/orders")
+
+    async def pass_on(request: Request) -> Response:
+        """One request to orders and its answer back."""
+        body = await request.body()
+        if len(body) > _MAX_BODY:
+            raise Problem(413, "Content Too Large", f"a request may have {_MAX_BODY} bytes")
+        wait_s = preferred_wait_s(request.headers.get("prefer"), settings.order_wait_max_s)
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        try:
+            answer = await orders.request(
+                request.method,
+                path,
+                content=body or None,
+                headers={name: request.headers[name] for name in _PASSED_ON if name in request.headers},
+                timeout_s=settings.orders_timeout_s + wait_s,
+            )
+        except NotSent as error:
+            raise Problem(
+                503, "Service Unavailable", f"{error}; the request was not passed on", retry_after_s=1
+            ) from error
+        except NoAnswer as error:
+            status, title = (504, "Gateway Timeout") if error.timed_out else (502, "Bad Gateway")
+            outcome: Outcome = "rejected" if request.method == "GET" else "unknown"
+            raise Problem(status, title, f"{error}; the request was passed on", outcome=outcome) from error
+        back = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
+        return Response(answer.content, answer.status_code, back)
+
+    router.add_api_route("", pass_on, methods=["POST", "GET"])
+    router.add_api_route("/{rest:path}", pass_on, methods=["POST", "GET"])
+    return build("gateway", settings, [orders], [router], metrics)

@@ -1,0 +1,1 @@
+"""The consumer of order events: confirmations to customers, and the read view."""

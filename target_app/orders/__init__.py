@@ -1,0 +1,1 @@
+"""Orders, the outbox that publishes what happens to them, and the coordinator of their sagas."""

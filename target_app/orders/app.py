@@ -1,0 +1,106 @@
+"""The order service, put together."""
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from fastapi import FastAPI
+
+from target_app.orders.api import order_routes, saga_routes
+from target_app.orders.backlog import Backlog
+from target_app.orders.coordinator import SagaCoordinator
+from target_app.orders.order_store import OrderTables
+from target_app.orders.outbox import OutboxRelay
+from target_app.orders.outcomes import Outcomes
+from target_app.orders.payment_queue import DurablePaymentQueue, ForgetfulPaymentQueue, PaymentQueue
+from target_app.orders.saga import Retries, SagaDriver
+from target_app.orders.saga_store import SagaTables
+from target_app.orders.settings import OrdersSettings
+from target_app.orders.steps import RemoteSteps
+from target_app.service.backoff import Backoff
+from target_app.service.breaker import CircuitBreaker
+from target_app.service.consumer import EventConsumer
+from target_app.service.database import Database
+from target_app.service.events import ORDER_EVENTS
+from target_app.service.http_client import Peer
+from target_app.service.metrics import Metrics
+from target_app.service.producer import EventProducer
+from target_app.service.server import build
+from target_app.variants import Variant
+
+if TYPE_CHECKING:
+    from target_app.service.lifecycle import Part
+
+COORDINATOR_GROUP = "saga-coordinator-group"
+
+
+def create_app(settings: OrdersSettings) -> FastAPI:
+    """The order service."""
+    metrics = Metrics()
+    database = Database(settings, metrics)
+    inventory = Peer(
+        "inventory", settings.inventory_url, settings=settings, timeout_s=settings.inventory_timeout_s
+    )
+    payments = Peer(
+        "payments", settings.payments_url, settings=settings, timeout_s=settings.payment_timeout_s
+    )
+    breaker = CircuitBreaker("paymentService", settings, metrics)
+    producer = EventProducer(settings, client_id=f"orders-{uuid4().hex[:8]}")
+    relay = OutboxRelay(
+        database,
+        producer,
+        metrics,
+        poll_interval_s=settings.outbox_poll_interval_s,
+        batch=settings.outbox_batch_size,
+    )
+    sagas = SagaTables(database, lease_s=settings.saga_lease_s, timeout_s=settings.saga_timeout_s)
+    queue: PaymentQueue = DurablePaymentQueue(
+        database, sagas, retry_interval_s=settings.payment_retry_interval_s
+    )
+    if Variant.FALLBACK_QUEUE_IN_MEMORY in settings.shop_variants:
+        queue = ForgetfulPaymentQueue()
+    outcomes = Outcomes(settings, metrics)
+    driver = SagaDriver(
+        sagas,
+        RemoteSteps(inventory, payments, breaker),
+        queue,
+        outcomes,
+        Retries(
+            attempts=settings.saga_step_attempts,
+            backoff=Backoff(first_s=settings.saga_retry_first_s, most_s=settings.saga_retry_most_s),
+        ),
+        variants=settings.shop_variants,
+        wrote_events=relay.wake,
+    )
+    coordinator = SagaCoordinator(settings, sagas, queue, driver)
+    metrics.gauge(
+        "saga.coordinator.active", "Sagas being worked on by this process", lambda: coordinator.active
+    )
+    consumer = EventConsumer(
+        settings,
+        topic=ORDER_EVENTS,
+        group=COORDINATOR_GROUP,
+        client_id="saga-coordinator",
+        handle=coordinator.on_events,
+        metrics=metrics,
+    )
+    backlog = Backlog(
+        database, metrics, stuck_after_s=settings.saga_stuck_after_s, every_s=settings.saga_sweep_interval_s
+    )
+    # Stopped in reverse: nothing new is taken up, sagas end, their events go out, and then all is closed.
+    parts: list[Part] = [
+        database,
+        inventory,
+        payments,
+        breaker,
+        backlog,
+        producer,
+        relay,
+        coordinator,
+        consumer,
+    ]
+    routers = [
+        order_routes(settings, OrderTables(database), outcomes, relay.wake),
+        saga_routes(OrderTables(database)),
+        breaker.routes(),
+    ]
+    return build("orders", settings, parts, routers, metrics)

@@ -1,0 +1,60 @@
+"""What the order service can be told."""
+
+from pydantic import Field
+
+from target_app.service.breaker import BreakerSettings
+from target_app.service.configuration import (
+    ConsumerSettings,
+    Count,
+    DatabaseSettings,
+    PeerSettings,
+    ProducerSettings,
+    Seconds,
+    Settings,
+    Url,
+)
+
+
+class OrdersSettings(
+    BreakerSettings, PeerSettings, ProducerSettings, ConsumerSettings, DatabaseSettings, Settings
+):
+    """The order service's settings."""
+
+    inventory_url: Url = Field(..., description="the inventory service, http://host:port")
+    payments_url: Url = Field(..., description="the payment service, http://host:port")
+    inventory_timeout_s: Seconds = Field(default=2.0, description="for one call to inventory")
+    payment_timeout_s: Seconds = Field(
+        default=5.0, description="for one call to payments; longer than its PROVIDER_TIMEOUT_S"
+    )
+    order_wait_max_s: Seconds = Field(default=30.0, description="the longest `Prefer: wait` that is honoured")
+
+    saga_timeout_s: Seconds = Field(default=600.0, description="a saga this old is compensated")
+    saga_stuck_after_s: Seconds = Field(
+        default=300.0, description="an unfinished saga this old counts as stuck"
+    )
+    saga_concurrency: Count = Field(default=20, description="sagas worked on at once")
+    saga_step_attempts: Count = Field(
+        default=3, description="tries of a step or compensation before the saga is parked"
+    )
+    saga_retry_first_s: Seconds = Field(
+        default=0.2, description="pause before the second try; doubles from then on"
+    )
+    saga_retry_most_s: Seconds = Field(
+        default=30.0, description="longest pause between tries, parked sagas included"
+    )
+    saga_lease_s: Seconds = Field(
+        default=10.0, description="a saga whose process died is taken up after this"
+    )
+    saga_sweep_interval_s: Seconds = Field(
+        default=1.0, description="between looks for crashed, parked and expired sagas"
+    )
+
+    payment_queue_interval_s: Seconds = Field(default=1.0, description="between looks at the fallback queue")
+    payment_retry_interval_s: Seconds = Field(
+        default=5.0, description="between two tries of one queued payment"
+    )
+
+    outbox_poll_interval_s: Seconds = Field(
+        default=0.5, description="between looks at the outbox when nobody of this process has written to it"
+    )
+    outbox_batch_size: Count = Field(default=200, description="events handed to Kafka at once")

@@ -1,0 +1,94 @@
+"""The saga's steps as calls to other services, and what each answer means for the saga.
+
+| answer | means |
+|---|---|
+| 2xx | done |
+| 402, 409, 422 | refused for good: no effect, now or later |
+| anything else, or none | unsettled: it may have happened |
+"""
+
+import json
+
+import httpx
+
+from target_app.orders.saga import Refused, Saga, Unsettled
+from target_app.service.breaker import CallNotPermitted, CircuitBreaker
+from target_app.service.http_client import Peer, PeerError
+
+_FINAL = frozenset({402, 409, 422})
+
+
+class RemoteSteps:
+    """Steps done by the inventory and the payment service; payments behind the breaker."""
+
+    def __init__(self, inventory: Peer, payments: Peer, breaker: CircuitBreaker) -> None:
+        self._inventory = inventory
+        self._payments = payments
+        self._breaker = breaker
+
+    async def reserve_inventory(self, saga: Saga) -> None:
+        """Hold the order's items."""
+        items = [{"sku": item["sku"], "quantity": item["quantity"]} for item in json.loads(saga.items)]
+        body: dict[str, object] = {"order_id": saga.order_id, "items": items}
+        _judge(await _answer(self._inventory, "/api/v1/inventory/reservations", body))
+
+    async def process_payment(self, saga: Saga) -> None:
+        """Take the money, if the breaker permits asking for it. A refusal is no sign of ill health."""
+        try:
+            await self._breaker.call(lambda: self._pay(saga), ignore=(Refused,))
+        except CallNotPermitted as error:
+            raise Unsettled(str(error)) from error
+
+    async def confirm_reservation(self, saga: Saga) -> None:
+        """Sell what is held."""
+        _judge(await _answer(self._inventory, f"/api/v1/inventory/reservations/{saga.order_id}/confirm"))
+
+    async def release_inventory(self, saga: Saga) -> None:
+        """Put back what is or will be held."""
+        await _insist(self._inventory, f"/api/v1/inventory/reservations/{saga.order_id}/release")
+
+    async def refund_payment(self, saga: Saga) -> None:
+        """Give back what was or will be taken. Not behind the breaker: it must get through at last."""
+        await _insist(
+            self._payments, f"/api/v1/payments/{saga.payment_key}/refund", {"order_id": saga.order_id}
+        )
+
+    async def _pay(self, saga: Saga) -> None:
+        body: dict[str, object] = {
+            "order_id": saga.order_id,
+            "amount_cents": saga.amount_cents,
+            "card": saga.card,
+        }
+        _judge(await _answer(self._payments, "/api/v1/payments", body, key=saga.payment_key))
+
+
+async def _answer(
+    peer: Peer, path: str, body: dict[str, object] | None = None, *, key: str | None = None
+) -> httpx.Response:
+    try:
+        return await peer.request("POST", path, json=body, headers={"Idempotency-Key": key} if key else None)
+    except PeerError as error:
+        raise Unsettled(str(error)) from error
+
+
+async def _insist(peer: Peer, path: str, body: dict[str, object] | None = None) -> None:
+    """A compensation cannot be refused: only success ends it."""
+    response = await _answer(peer, path, body)
+    if response.status_code >= 300:
+        raise Unsettled(f"{peer.peer} answered {response.status_code}: {response.text[:200]}")
+
+
+def _judge(response: httpx.Response) -> None:
+    status = response.status_code
+    if status < 300:
+        return
+    if status in _FINAL:
+        raise Refused(f"{status}: {_detail(response)}")
+    raise Unsettled(f"status {status}: {response.text[:200]}")
+
+
+def _detail(response: httpx.Response) -> str:
+    try:
+        return str(response.json().get("detail", ""))
+    except (ValueError, AttributeError):
+        return response.text[:200]

@@ -1,0 +1,129 @@
+"""Taking and giving back money through a provider that may be away, slow, or silent after it has acted.
+
+The row is written before the provider is asked, and stays PENDING while its answer is unknown: the next
+attempt with the same key asks with the same provider key and learns what really happened. A refund bars the
+row first, so that an attempt still under way cannot complete it afterwards, and then asks the provider,
+who refunds a charge it has seen and voids the key of one it has not.
+"""
+
+import logging
+from dataclasses import replace
+from uuid import uuid4
+
+from target_app.payments.store import Payment, Payments
+from target_app.service.http_client import NoAnswer, Peer, PeerError
+from target_app.service.logs import fields
+from target_app.service.problems import Problem, Unavailable
+from target_app.variants import Variant
+
+log = logging.getLogger(__name__)
+
+
+class Cashier:
+    """The payment service's own logic."""
+
+    def __init__(self, payments: Payments, provider: Peer, variants: frozenset[Variant]) -> None:
+        self._payments = payments
+        self._provider = provider
+        self._variants = variants
+
+    async def pay(self, *, key: str, order_id: str, amount_cents: int, card: str) -> Payment:
+        """The completed payment with this key.
+
+        Raises:
+            Problem: 402 declined; 409 the key was given up; 422 the key belongs to another request;
+                503 or 504 the provider did not answer usably, try again with the same key.
+        """
+        payment, is_new = await self._payments.begin(
+            key=key, order_id=order_id, amount_cents=amount_cents, card=card
+        )
+        if payment.status != "VOIDED" and (payment.order_id, payment.amount_cents, payment.card) != (
+            order_id,
+            amount_cents,
+            card,
+        ):
+            raise Problem(422, "Unprocessable Content", "this idempotency key was used for another payment")
+        if payment.status == "PENDING":
+            payment = await self._charge(payment, is_new=is_new)
+        if payment.status == "DECLINED":
+            raise Problem(402, "Payment Required", payment.error_message or "declined")
+        if payment.status != "COMPLETED":
+            raise Problem(409, "Conflict", f"the payment was given up, it is {payment.status}")
+        return payment
+
+    async def refund(self, *, reference: str, order_id: str) -> Payment:
+        """Give a payment back, known by its id or key; bar it if it never came.
+
+        Raises:
+            Unavailable: The provider did not confirm. Ask again, as often as it takes.
+        """
+        payment = await self._payments.begin_refund(reference=reference, order_id=order_id)
+        if payment.status != "REFUNDING":
+            return payment
+        answer = await self._ask_provider(
+            "/v1/refunds",
+            {
+                "key": f"{payment.provider_key}:refund",
+                "charge_key": payment.provider_key,
+                "order_id": payment.order_id,
+                "amount_cents": payment.amount_cents,
+            },
+        )
+        status = "VOIDED" if answer["status"] == "voided" else "REFUNDED"
+        await self._payments.finish_refund(payment, status)
+        log.info(
+            "Compensation: payment %s",
+            status.lower(),
+            extra=fields(order_id=payment.order_id, payment_id=payment.payment_id),
+        )
+        return replace(payment, status=status)
+
+    async def _charge(self, payment: Payment, *, is_new: bool) -> Payment:
+        provider_key = payment.provider_key
+        if Variant.PAYMENT_KEY_PER_ATTEMPT in self._variants and not is_new:
+            provider_key = str(uuid4())
+            await self._payments.use_key(payment, provider_key)
+        answer = await self._ask_provider(
+            "/v1/charges",
+            {
+                "key": provider_key,
+                "order_id": payment.order_id,
+                "amount_cents": payment.amount_cents,
+                "card": payment.card,
+            },
+        )
+        status = {"charged": "COMPLETED", "declined": "DECLINED", "voided": "VOIDED"}[answer["status"]]
+        reason = answer.get("reason")
+        if not await self._payments.settle(payment, status, reason):
+            # A refund or a notification came in between, and what it left is what counts now.
+            again, _ = await self._payments.begin(
+                key=payment.idempotency_key,
+                order_id=payment.order_id,
+                amount_cents=payment.amount_cents,
+                card=payment.card,
+            )
+            return again
+        log.info(
+            "Payment %s",
+            status.lower(),
+            extra=fields(order_id=payment.order_id, payment_id=payment.payment_id, reason=reason),
+        )
+        return replace(payment, status=status, error_message=reason)
+
+    async def _ask_provider(self, path: str, body: dict[str, object]) -> dict[str, str]:
+        try:
+            response = await self._provider.request("POST", path, json=body)
+        except PeerError as error:
+            log.warning("Provider call failed", extra=fields(order_id=body["order_id"], error=str(error)))
+            if isinstance(error, NoAnswer) and error.timed_out:
+                raise Problem(504, "Gateway Timeout", str(error), outcome="unknown") from error
+            raise Unavailable(str(error), outcome="unknown") from error
+        if response.status_code in {200, 402, 409}:
+            answer: dict[str, str] = response.json()
+            return answer
+        log.warning(
+            "Provider answered %d",
+            response.status_code,
+            extra=fields(order_id=body["order_id"], answer=response.text[:200]),
+        )
+        raise Unavailable(f"the provider answered {response.status_code}", outcome="unknown")

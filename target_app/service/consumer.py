@@ -1,0 +1,238 @@
+"""Consuming from Kafka so that an offset is committed only after the effect of its record.
+
+A thread polls and hands batches to the event loop; while a batch takes long its partitions are paused and
+polling goes on, so that slow work is not mistaken for a dead consumer. A batch that fails is tried again
+until it succeeds: only its handler knows which record will never succeed and belongs elsewhere.
+Deliveries repeat after a crash or a rebalance; handlers absorb that.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from target_app.service.backoff import Backoff
+from target_app.service.configuration import ConsumerSettings
+from target_app.service.lifecycle import Health
+from target_app.service.logs import fields
+from target_app.service.metrics import Counter, Metrics
+
+log = logging.getLogger(__name__)
+
+_RETRY = Backoff(first_s=0.1, most_s=2.0)
+_PAUSE_AFTER_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One record as it was read."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+
+Handler = Callable[[Sequence[Record]], Awaitable[None]]
+
+
+class EventConsumer:
+    """One member of a consumer group. A part of its service."""
+
+    def __init__(
+        self,
+        settings: ConsumerSettings,
+        *,
+        topic: str,
+        group: str,
+        client_id: str,
+        handle: Handler,
+        metrics: Metrics,
+    ) -> None:
+        self.name = "kafkaConsumer"
+        self._topic = topic
+        self._group = group
+        self._handle = handle
+        self._batch_size = settings.kafka_max_poll_records
+        self._config: dict[str, Any] = {
+            "bootstrap.servers": settings.kafka_bootstrap_servers,
+            "client.id": client_id,
+            "group.id": group,
+            "group.protocol": "classic",
+            "session.timeout.ms": round(settings.kafka_session_timeout_s * 1000),
+            "heartbeat.interval.ms": round(settings.kafka_heartbeat_interval_s * 1000),
+            "max.poll.interval.ms": round(settings.kafka_max_poll_interval_s * 1000),
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": 100,
+            "reconnect.backoff.max.ms": 1000,
+            "log_level": 3,
+            "error_cb": self._on_error,
+        }
+        if settings.kafka_group_instance_id:
+            self._config["group.instance.id"] = settings.kafka_group_instance_id
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending = threading.Event()
+        self._assigned = asyncio.Event()
+        self._partitions = 0
+        self._oldest_ms: int | None = None
+        self._down: str | None = None
+        self._consumed: Counter = metrics.counter("kafka.consumer.records.consumed.total", "Records consumed")
+        self._rebalances: Counter = metrics.counter("kafka.consumer.rebalance.total", "Rebalances seen")
+        metrics.gauge(
+            "event.processing.lag",
+            "Age of the oldest record read and not yet processed; 0 when there is none",
+            self._lag_s,
+            unit="seconds",
+        )
+
+    async def start(self) -> None:
+        """Join the group, and return once it has assigned partitions (perhaps none)."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name=f"consumer-{self._group}", daemon=True)
+        self._thread.start()
+        await self._assigned.wait()
+
+    async def stop(self) -> None:
+        """Finish the batch in hand, commit it and leave the group."""
+        self._ending.set()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    async def health(self) -> Health:
+        """Down while no broker can be reached."""
+        if self._down is not None:
+            return Health(status="DOWN", details={"group": self._group, "error": self._down})
+        return Health(details={"group": self._group, "partitions": self._partitions})
+
+    def _lag_s(self) -> float:
+        oldest_ms = self._oldest_ms
+        return 0.0 if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000)
+
+    def _run(self) -> None:
+        consumer = Consumer(self._config)
+        consumer.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke)
+        try:
+            while not self._ending.is_set():
+                batch = self._read(consumer)
+                if batch:
+                    self._process(consumer, batch)
+        finally:
+            consumer.close()
+
+    def _read(self, consumer: Consumer) -> list[Record]:
+        batch = []
+        for message in consumer.consume(self._batch_size, timeout=0.05) or ():
+            error = message.error()
+            if error is not None:
+                self._note(error)
+                continue
+            self._down = None
+            batch.append(_record(message))
+        return batch
+
+    def _process(self, consumer: Consumer, batch: list[Record]) -> None:
+        assert self._loop is not None  # noqa: S101 - set before the thread starts
+        self._oldest_ms = min(record.timestamp_ms for record in batch)
+        done = asyncio.run_coroutine_threadsafe(self._until_handled(batch), self._loop)
+        handled = self._await(consumer, done)
+        self._oldest_ms = None
+        if not handled:
+            return
+        self._consumed.add(len(batch))
+        ends: dict[tuple[str, int], int] = {}
+        for record in batch:
+            ends[record.topic, record.partition] = record.offset + 1
+        owned = {(partition.topic, partition.partition) for partition in consumer.assignment()}
+        offsets = [TopicPartition(*place, offset) for place, offset in ends.items() if place in owned]
+        if not offsets:
+            return
+        try:
+            consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            # Somebody else owns the partition by now, or the coordinator is away: it is read again.
+            log.warning("Offset commit failed", extra=fields(error=str(error), group=self._group))
+
+    def _await(self, consumer: Consumer, done: "Future[bool]") -> bool:
+        try:
+            return done.result(_PAUSE_AFTER_S)
+        except NotYet:
+            consumer.pause(consumer.assignment())
+        while True:
+            # Everything is paused, so this only says that we are alive. A rebalance may hand us a partition
+            # that is not: what it delivers is put back and the partition paused with the others.
+            message: Any = consumer.poll(0)
+            if message is not None and message.error() is None:
+                place = TopicPartition(message.topic(), message.partition(), message.offset())
+                consumer.pause([place])
+                consumer.seek(place)
+            try:
+                handled = done.result(0.2)
+            except NotYet:
+                continue
+            consumer.resume(consumer.assignment())
+            return handled
+
+    async def _until_handled(self, batch: Sequence[Record]) -> bool:
+        failures = 0
+        while True:
+            try:
+                await self._handle(batch)
+            except Exception as error:
+                failures += 1
+                log.exception(
+                    "Event processing failed, trying again",
+                    extra=fields(attempt=failures, records=len(batch), error=repr(error)),
+                )
+                if self._ending.is_set():
+                    return False
+                await asyncio.sleep(_RETRY.after(failures))
+            else:
+                return True
+
+    def _on_assign(self, _consumer: Consumer, partitions: list[Any]) -> None:
+        self._partitions = len(partitions)
+        self._down = None
+        self._rebalances.add()
+        log.info(
+            "Rebalance: partitions assigned", extra=fields(group=self._group, partitions=len(partitions))
+        )
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._assigned.set)
+
+    def _on_revoke(self, _consumer: Consumer, partitions: list[Any]) -> None:
+        self._partitions = 0
+        log.info(
+            "Rebalance triggered: partitions revoked", extra=fields(group=self._group, count=len(partitions))
+        )
+
+    def _on_error(self, error: KafkaError) -> None:
+        self._note(error)
+
+    def _note(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - the library's public error code
+            self._down = str(error)
+            log.warning("Kafka not reachable", extra=fields(error=str(error), group=self._group))
+
+
+def _record(message: Any) -> Record:
+    return Record(
+        topic=message.topic(),
+        partition=message.partition(),
+        offset=message.offset(),
+        timestamp_ms=message.timestamp()[1],
+        key=message.key(),
+        value=message.value(),
+        headers=tuple(message.headers() or ()),
+    )

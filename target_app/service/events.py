@@ -1,0 +1,117 @@
+"""The envelope of an event: what travels through Kafka, and how a record that is none is told apart.
+
+The key is the order's id, so that all events of an order are in one partition; `version` counts an order's
+events from 1 without gaps, so that a consumer can put right what arrives twice or late.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+ORDER_EVENTS = "order-events"
+COMPENSATION_EVENTS = "compensation-events"
+ORDER_EVENTS_DLQ = "order-events-dlq"
+
+ORDER_CREATED = "OrderCreated"
+ORDER_CONFIRMED = "OrderConfirmed"
+ORDER_CANCELLED = "OrderCancelled"
+INVENTORY_COMPENSATED = "InventoryReservationCompensated"
+PAYMENT_COMPENSATED = "PaymentCompensated"
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+class Unreadable(ValueError):  # noqa: N818 - a property of the record, not of the code
+    """A record is not one of our events. Reading it again will not change that."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that has happened to an order.
+
+    Attributes:
+        event_id: The same for every delivery of this event.
+        version: The order's version after it, from 1.
+        occurred_at: When it was committed.
+        body: What else the type has to say.
+    """
+
+    event_id: str
+    event_type: str
+    order_id: str
+    saga_id: str
+    version: int
+    occurred_at: datetime
+    traceparent: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> bytes:
+        """What decides the partition."""
+        return self.order_id.encode()
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        """What an intermediary may want to know without parsing the value."""
+        headers = [
+            ("event-id", self.event_id.encode()),
+            ("event-type", self.event_type.encode()),
+            ("version", str(self.version).encode()),
+        ]
+        if self.traceparent:
+            headers.append(("traceparent", self.traceparent.encode()))
+        return headers
+
+    def encode(self) -> bytes:
+        """The record's value."""
+        return _encode(
+            {
+                "event_id": self.event_id,
+                "event_type": self.event_type,
+                "order_id": self.order_id,
+                "saga_id": self.saga_id,
+                "version": self.version,
+                "occurred_at": self.occurred_at.isoformat(),
+                **self.body,
+            }
+        ).encode()
+
+
+_OWN = {"event_id", "event_type", "order_id", "saga_id", "version", "occurred_at"}
+
+
+def decode(value: bytes | None, headers: Sequence[tuple[str, bytes | None]] = ()) -> Event:
+    """The event in a record.
+
+    Raises:
+        Unreadable: It is not one of ours.
+    """
+    try:
+        content = json.loads(value or b"")
+        carried = {name: text.decode() for name, text in headers if text is not None}
+        version = content["version"]
+        if not isinstance(version, int) or version < 1:
+            raise Unreadable(f"version is {version!r}, wanted an integer from 1")
+        return Event(
+            event_id=_text(content, "event_id"),
+            event_type=_text(content, "event_type"),
+            order_id=_text(content, "order_id"),
+            saga_id=_text(content, "saga_id"),
+            version=version,
+            occurred_at=datetime.fromisoformat(_text(content, "occurred_at")),
+            traceparent=carried.get("traceparent", ""),
+            body={name: item for name, item in content.items() if name not in _OWN},
+        )
+    except Unreadable:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unreadable(f"{type(error).__name__}: {error}") from error
+
+
+def _text(content: Mapping[str, Any], name: str) -> str:
+    value = content[name]
+    if not isinstance(value, str) or not value:
+        raise Unreadable(f"{name} is {value!r}, wanted a text")
+    return value

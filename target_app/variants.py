@@ -1,0 +1,46 @@
+"""Mistakes that real teams make, each behind one switch that is off by default.
+
+A check that has never been seen to fail proves nothing. Every variant is one visible branch at the place
+where the mistake would have been made; `SHOP_VARIANTS` names the ones a service shall make.
+"""
+
+from enum import StrEnum
+
+
+class Variant(StrEnum):
+    """The planted defects. The value is what `SHOP_VARIANTS` takes."""
+
+    PAYMENT_KEY_PER_ATTEMPT = "payment-key-per-attempt"
+    FALLBACK_QUEUE_IN_MEMORY = "fallback-queue-in-memory"
+    COMPENSATION_STOPS_HALF_WAY = "compensation-stops-half-way"
+
+
+WHAT_GOES_WRONG: dict[Variant, str] = {
+    Variant.PAYMENT_KEY_PER_ATTEMPT: (
+        "payments makes up a fresh provider key for every attempt, so a retry after a lost answer "
+        "charges again, and the refund reaches the last charge only"
+    ),
+    Variant.FALLBACK_QUEUE_IN_MEMORY: (
+        "orders keeps its fallback queue in a list of the process and forgets an entry whose first retry "
+        "fails, while the saga is still counted as being worked on: the order stays PENDING for ever"
+    ),
+    Variant.COMPENSATION_STOPS_HALF_WAY: (
+        "orders undoes only the step that failed and then calls the saga COMPENSATED: "
+        "after a declined card the stock stays reserved"
+    ),
+}
+
+
+def parse(names: str) -> frozenset[Variant]:
+    """The variants in a comma-separated list; blanks are skipped.
+
+    Raises:
+        ValueError: A name is unknown. A drill that asked for a defect and silently ran without it would
+            report that the defect cannot be caught.
+    """
+    known = {variant.value: variant for variant in Variant}
+    asked = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in asked if name not in known]
+    if unknown:
+        raise ValueError(f"unknown variant {', '.join(map(repr, unknown))}; there are: {', '.join(known)}")
+    return frozenset(known[name] for name in asked)
