@@ -28,7 +28,7 @@ RESERVATIONS = Reservations(reading="reservations")
 SAGA_LOG = SagaLog(reading="saga_log")
 NOT_DECLINED = {"expect": DECLINED}
 # Words of the saga log after which a step may have had its effect.
-SAGA_UNCERTAIN = ("UNKNOWN",)
+SAGA_UNCERTAIN = ("STARTED", "QUEUED")
 
 # The longest stall of the machine that a claim about times or rates can bear: half of the shortest time-out.
 STALL_MS_MAX = 500.0

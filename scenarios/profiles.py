@@ -25,7 +25,10 @@ class ShopTimers:
         payment_timeout_s: How long orders waits for payments; the guide names none.
         provider_timeout_s: How long payments waits for the provider; below payment_timeout_s, or the caller
             would be gone before the callee has answered (the guide's time-out mismatch).
-        queue_retry_s: Pause between two looks into the payment queue.
+        saga_lease_s: After which a saga whose process died is taken up by another.
+        saga_retry_most_s: Longest pause between two tries of a compensation.
+        queue_look_s: Pause between two looks into the payment queue.
+        queue_retry_s: Pause between two tries of one queued payment.
         session_timeout_s, heartbeat_s, max_poll_s: The consumer's settings of the same names.
     """
 
@@ -35,6 +38,9 @@ class ShopTimers:
     breaker_slow_call_s: float = 2.0
     payment_timeout_s: float = 5.0
     provider_timeout_s: float = 4.0
+    saga_lease_s: float = 10.0
+    saga_retry_most_s: float = 30.0
+    queue_look_s: float = 1.0
     queue_retry_s: float = 5.0
     session_timeout_s: float = 30.0
     heartbeat_s: float = 3.0
@@ -103,6 +109,9 @@ CI = Profile(
         breaker_slow_call_s=1.0,
         payment_timeout_s=1.5,
         provider_timeout_s=1.0,
+        saga_lease_s=3.0,
+        saga_retry_most_s=2.0,
+        queue_look_s=0.5,
         queue_retry_s=0.5,
         session_timeout_s=6.0,
         heartbeat_s=1.0,

@@ -104,7 +104,13 @@ class _Configuration:
                 "PAYMENT_TIMEOUT_S": str(self.timers.payment_timeout_s),
                 "SAGA_TIMEOUT_S": str(self.timers.saga_timeout_s),
                 "SAGA_STUCK_AFTER_S": str(self.timers.saga_stuck_after_s),
+                "SAGA_LEASE_S": str(self.timers.saga_lease_s),
+                "SAGA_RETRY_MOST_S": str(self.timers.saga_retry_most_s),
+                "PAYMENT_QUEUE_INTERVAL_S": str(self.timers.queue_look_s),
                 "PAYMENT_RETRY_INTERVAL_S": str(self.timers.queue_retry_s),
+                # While OPEN every refused call is an event: at resilience4j's default of 100 they would push the
+                # transitions out before anybody has read them.
+                "BREAKER_EVENT_BUFFER_SIZE": "5000",
                 "BREAKER_WAIT_DURATION_IN_OPEN_STATE_S": str(self.timers.breaker_wait_s),
                 "BREAKER_SLOW_CALL_DURATION_THRESHOLD_S": str(self.timers.breaker_slow_call_s),
             }
