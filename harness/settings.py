@@ -7,13 +7,15 @@ import importlib
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from harness.errors import ConfigError
 from harness.stack.target import Target
+
+BROKERS = (1, 3)
 
 
 class Runtime(StrEnum):
@@ -31,8 +33,9 @@ class Settings(BaseSettings):
         profile: Which table of durations: `ci` compresses waits, `guide` uses the guide's own.
         seed: Of all randomness; None draws one.
         runs: Folder that recordings are written to.
-        brokers: Kafka data brokers; 1 for small machines (scenarios that need three then say so).
-        variants: Planted defects to switch on in the target.
+        brokers: Kafka data brokers: 3, or 1 for small machines (scenarios that need three then say so). Two would
+            need both to be up, and so survive less than one.
+        variants: Planted defects to switch on in the target; in DRILLBOOK_VARIANTS with commas between them.
         retry_inconclusive: How often an INCONCLUSIVE drill is run again. A FAIL never is.
     """
 
@@ -43,9 +46,23 @@ class Settings(BaseSettings):
     profile: str = "ci"
     seed: int | None = Field(default=None, ge=0)
     runs: Path = Path("runs")
-    brokers: int = Field(default=3, ge=1, le=3)
-    variants: tuple[str, ...] = ()
+    brokers: int = 3
+    variants: Annotated[tuple[str, ...], NoDecode] = ()
     retry_inconclusive: int = Field(default=1, ge=0, le=1)
+
+    @field_validator("variants", mode="before")
+    @classmethod
+    def _separated_by_commas(cls, variants: object) -> object:
+        if not isinstance(variants, str):
+            return variants
+        return tuple(name.strip() for name in variants.split(",") if name.strip())
+
+    @field_validator("brokers")
+    @classmethod
+    def _brokers_make_a_majority(cls, brokers: int) -> int:
+        if brokers not in BROKERS:
+            raise ValueError(f"must be {' or '.join(map(str, BROKERS))}")
+        return brokers
 
     @classmethod
     def read(cls, **given: Any) -> "Settings":
@@ -58,11 +75,11 @@ class Settings(BaseSettings):
             return cls(**{name: value for name, value in given.items() if value is not None})
         except ValidationError as error:
             problems = "; ".join(
-                f"{'.'.join(map(str, item['loc']))}: {item['msg']}, got {item['input']!r}"
+                _complaint(".".join(map(str, item["loc"])), item["msg"], item["input"])
                 for item in error.errors()
             )
             raise ConfigError(
-                f"these settings make no sense: {problems}. They come from flags or from DRILLBOOK_… variables."
+                f"{problems}. Correct the flag, or the DRILLBOOK_… variable that it came from."
             ) from error
 
     def make_target(self) -> Target:
@@ -85,3 +102,9 @@ class Settings(BaseSettings):
         if not isinstance(target, Target):
             raise ConfigError(f"{self.target!r} must return a harness.stack.target.Target, got {target!r}")
         return target
+
+
+def _complaint(name: str, message: str, given: object) -> str:
+    """What pydantic found, said as elsewhere: what was wanted, what came."""
+    wanted = message.removeprefix("Value error, ").replace("Input should be", "must be")
+    return f"{name} {wanted}, got {str(given)!r}"

@@ -43,12 +43,15 @@ def offered(phases: Phases, rate_per_s: float) -> tuple[Evidence, ...]:
     return (*reached, MachineCalm(phases=under_load, max_stall_ms=STALL_MS_MAX))
 
 
-def universal(phases: Phases, rate_per_s: float) -> tuple[Claim, ...]:
+def universal(
+    phases: Phases, rate_per_s: float, *, double_charge_risk: tuple[Evidence, ...] = ()
+) -> tuple[Claim, ...]:
     """The claims of every scenario.
 
     Args:
         phases: Of the drill.
         rate_per_s: The load it plans.
+        double_charge_risk: What must have been seen, besides, before "no order is charged twice" says anything.
     """
     healthy = HealthyBefore(operation=PLACE_ORDER)
     settled = Converged(reading="orders", open_where={"status": "PENDING"}, patience_s=phases.quiet_s)
@@ -67,7 +70,7 @@ def universal(phases: Phases, rate_per_s: float) -> tuple[Claim, ...]:
             sentence="No order is charged twice, by the provider's own ledger.",
             source=UNIVERSAL,
             check=ChargedAtMostOnce(ledger=LEDGER),
-            counts_only_if=(healthy, FinalReading(probes=("ledger",))),
+            counts_only_if=(healthy, FinalReading(probes=("ledger",)), *double_charge_risk),
             kind=Kind.SAFETY,
         ),
         Claim(

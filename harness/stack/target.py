@@ -97,6 +97,8 @@ class Target:
         balanced: Services behind the load balancer, which is what load goes to; none means no balancer.
         balancer_health_path: What the balancer asks its upstreams.
         python_path: Folders that its services import from.
+        shortest_timer_s: The shortest time-out or interval it is configured with; a machine that is late by a tenth
+            of it is refused.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Target:
     balanced: tuple[str, ...] = ()
     balancer_health_path: str = "/actuator/health/readiness"
     python_path: tuple[str, ...] = field(default_factory=tuple)
+    shortest_timer_s: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse a description that no runtime could stand up."""

@@ -9,8 +9,8 @@ from harness.load.generator import argv
 from harness.load.plan import LoadPlan
 from harness.stack import Address
 from harness.stack.embedded import caddy, kafka, postgres, toxiproxy, valkey
-from harness.stack.embedded.programs import Programs
 from harness.stack.embedded.plan import LOOPBACK, Plan, Ports, assign, edges, kafka_nodes, kafka_roles, wiring
+from harness.stack.embedded.programs import Programs
 from harness.stack.process import ProcessSpec, Readiness, ReadyKind
 from harness.stack.target import BALANCER, KAFKA, POSTGRES, REDIS, AppService, Target
 from harness.supervisor.state import StateFolder

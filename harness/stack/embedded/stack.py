@@ -18,6 +18,7 @@ from harness.load.arrivals import Shape
 from harness.load.generator import LoadGenerator
 from harness.load.operations import Operation, to_record
 from harness.load.plan import LoadPlan
+from harness.machine import refuse_timers_below, wake_up_delay_s
 from harness.narration import Narrator, Silence
 from harness.recording.records import Stream
 from harness.recording.rundir import stream_path
@@ -26,8 +27,8 @@ from harness.stack import Address, State
 from harness.stack.embedded import assembly, contents
 from harness.stack.embedded.artifacts import Cache, cache_root
 from harness.stack.embedded.assembly import LOAD, TOXIPROXY
-from harness.stack.embedded.programs import gather
 from harness.stack.embedded.plan import Plan, ports_needed
+from harness.stack.embedded.programs import gather
 from harness.stack.embedded.services import EmbeddedService
 from harness.stack.target import BALANCER, KAFKA, POSTGRES, REDIS, Target
 from harness.stack.toxiproxy import ProxiedLink, ProxyInfo, ToxiproxyClient
@@ -326,6 +327,7 @@ def started(target: Target, *, settings: Settings, narrator: Narrator) -> Iterat
     Raises:
         StackError: It could not be started.
     """
+    refuse_timers_below(target.shortest_timer_s, wake_up_delay_s())
     base = state.base_folder()
     for found in sweep(base):
         narrator.step(f"found and cleared: {found}")

@@ -1,0 +1,72 @@
+"""Past its limit an order is cancelled and has cost nothing; orders that could still end either way are not judged."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.checks import CannotSay
+from harness.checks.limits import CancelledPastLimit
+from harness.recording.history import History
+from harness.recording.records import Verdict
+from tests.histories import LEDGER, ORDERS, Drill
+
+# The fault is active from 26 s to 45 s: orders sent until 33 s pass their limit of 10 + 2 s before healing begins.
+CHECK = CancelledPastLimit(
+    operation="place_order",
+    orders=ORDERS,
+    ledger=LEDGER,
+    limit_s=10,
+    slack_s=2,
+    expect_not={"expect": "declined"},
+)
+
+
+def history(
+    run_dir: Path, *, early: str, late: str = "CONFIRMED", kept_cents: int = 0, sent_s: float = 30
+) -> History:
+    """Two orders, one past its limit before healing began and one not."""
+    drill = Drill(run_dir).fault().operation("early", sent_s).operation("late", 40)
+    drill.reading(
+        "orders",
+        [
+            {"order_id": "early", "status": early, "total_cents": 500, "items": []},
+            {"order_id": "late", "status": late, "total_cents": 500, "items": []},
+        ],
+    )
+    charge = {"order_id": "early", "kind": "charge", "amount_cents": 500}
+    refund = {"order_id": "early", "kind": "refund", "amount_cents": 500 - kept_cents}
+    return drill.reading("ledger", [charge, refund]).ended()
+
+
+def test_an_order_past_its_limit_that_was_cancelled_and_paid_back_passes(tmp_path: Path) -> None:
+    concluded = CHECK.check(history(tmp_path / "r", early="CANCELLED"))
+    assert concluded.verdict is Verdict.PASS
+    assert "1 orders passed their limit" in concluded.because
+
+
+@pytest.mark.parametrize("status", ["CONFIRMED", "PENDING"])
+def test_an_order_past_its_limit_that_was_not_cancelled_fails_by_name(tmp_path: Path, status: str) -> None:
+    concluded = CHECK.check(history(tmp_path / "r", early=status))
+    assert concluded.verdict is Verdict.FAIL
+    assert concluded.examples == ("early",)
+
+
+def test_money_that_stayed_with_the_provider_fails_a_cancelled_order(tmp_path: Path) -> None:
+    concluded = CHECK.check(history(tmp_path / "r", early="CANCELLED", kept_cents=1))
+    assert concluded.verdict is Verdict.FAIL
+    assert "1 have money left" in concluded.because
+
+
+@pytest.mark.parametrize("late", ["CONFIRMED", "CANCELLED"])
+def test_an_order_whose_limit_came_after_healing_may_end_either_way(tmp_path: Path, late: str) -> None:
+    assert CHECK.check(history(tmp_path / "r", early="CANCELLED", late=late)).verdict is Verdict.PASS
+
+
+def test_nothing_is_said_when_no_order_was_sent_early_enough(tmp_path: Path) -> None:
+    with pytest.raises(CannotSay, match="no order was sent early enough"):
+        CHECK.check(history(tmp_path / "r", early="CANCELLED", sent_s=39))
+
+
+def test_nothing_is_said_without_a_fault_that_bit(tmp_path: Path) -> None:
+    with pytest.raises(CannotSay, match="no fault was seen"):
+        CHECK.check(Drill(tmp_path / "r").operation("early", 30).fault(bit=False).ended())

@@ -1,0 +1,50 @@
+"""A profile compresses waits and nothing else, and never further than the machine can keep."""
+
+from dataclasses import fields
+
+import pytest
+
+from harness.errors import ConfigError
+from scenarios.profiles import CI, GUIDE, ShopTimers, profile
+
+
+def test_the_guide_profile_has_the_guides_own_figures() -> None:
+    timers = GUIDE.timers
+    assert (timers.saga_timeout_s, timers.saga_stuck_after_s) == (600, 300)
+    assert (timers.breaker_wait_s, timers.breaker_slow_call_s) == (60, 2)
+    assert (timers.session_timeout_s, timers.heartbeat_s, timers.max_poll_s) == (30, 3, 300)
+
+
+def test_the_ci_profile_lengthens_nothing() -> None:
+    longer = [
+        item.name
+        for item in fields(ShopTimers)
+        if getattr(CI.timers, item.name) > getattr(GUIDE.timers, item.name)
+    ]
+    assert longer == []
+
+
+@pytest.mark.parametrize("named", [CI, GUIDE], ids=lambda named: named.name)
+def test_time_outs_are_in_an_order_that_can_work(named: object) -> None:
+    timers = getattr(named, "timers")  # noqa: B009 - one parameter for both profiles
+    assert timers.provider_timeout_s < timers.payment_timeout_s < timers.saga_timeout_s
+    assert timers.heartbeat_s <= timers.session_timeout_s / 3
+    assert timers.saga_stuck_after_s < timers.saga_timeout_s
+
+
+@pytest.mark.parametrize("named", [CI, GUIDE], ids=lambda named: named.name)
+def test_the_final_reading_comes_after_the_longest_time_out(named: object) -> None:
+    found = profile(getattr(named, "name"))  # noqa: B009 - see above
+    for phases in (found.outage_in_time, found.outage_past_limit):
+        assert phases.quiet_s > found.timers.saga_timeout_s
+    assert found.outage_in_time.impact_s + found.settle_after_heal_s < found.timers.saga_timeout_s
+    assert found.outage_past_limit.impact_s > found.timers.saga_timeout_s + found.limit_slack_s
+
+
+def test_the_shortest_timer_is_what_the_machine_must_keep() -> None:
+    assert CI.timers.shortest_s == min(CI.timers.queue_look_s, CI.timers.queue_retry_s)
+
+
+def test_an_unknown_profile_names_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="ci or guide"):
+        profile("fast")

@@ -1,0 +1,84 @@
+"""The shop as seen from outside: what its clients send, and what an answer means."""
+
+import json
+import random
+from dataclasses import asdict
+
+import pytest
+
+from harness.checks import from_record, to_record
+from harness.load import operations
+from harness.load.operations import Answer
+from harness.recording.records import Outcome
+from harness.settings import Settings
+from scenarios import shop
+from scenarios.claims import universal
+from scenarios.profiles import CI
+from scenarios.shop import DECLINED_CARD, PlaceOrder, observation
+
+
+def test_the_same_number_and_seed_make_the_same_order() -> None:
+    first, again = (PlaceOrder().request(7, random.Random(3)) for _ in range(2))
+    assert asdict(first) == asdict(again)
+    assert first.key == first.body["order_id"] == first.headers["Idempotency-Key"]
+
+
+def test_declined_cards_are_told_to_the_checkers() -> None:
+    requests = [PlaceOrder(declined_share=0.3).request(n, random.Random(n)) for n in range(300)]
+    declined = [request for request in requests if request.body["card"] == DECLINED_CARD]
+    assert 0 < len(declined) < 300
+    assert all((request in declined) == (request.detail == {"expect": "declined"}) for request in requests)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (202, Outcome.OK),
+        (200, Outcome.OK),
+        (422, Outcome.REJECTED),
+        (503, Outcome.REJECTED),
+        (500, Outcome.UNKNOWN),
+        (502, Outcome.UNKNOWN),
+        (504, Outcome.UNKNOWN),
+    ],
+)
+def test_only_an_answer_that_says_so_is_a_rejection(status: int, outcome: Outcome) -> None:
+    assert PlaceOrder().outcome(Answer(status=status, headers={}, body=b""))[0] is outcome
+
+
+def test_the_operation_survives_its_way_to_the_load_generator() -> None:
+    operation = PlaceOrder(declined_share=0.25)
+    assert operations.from_record(json.loads(json.dumps(operations.to_record(operation)))) == operation
+
+
+def test_every_claim_survives_its_way_through_the_recording() -> None:
+    claims = universal(CI.outage_in_time, 10)
+    assert tuple(from_record(json.loads(json.dumps(to_record(claim)))) for claim in claims) == claims
+    assert len({claim.id for claim in claims}) == len(claims)
+
+
+def test_what_the_claims_read_is_what_the_probes_read() -> None:
+    final = {probe.name for probe in observation().final}
+    text = json.dumps([to_record(claim) for claim in universal(CI.steady, 10)])
+    for name in ("orders", "ledger", "payments", "stock", "reservations", "applied_events", "saga_log"):
+        assert f'"{name}"' in text
+        assert name in final
+
+
+def test_every_service_is_told_only_where_its_own_proxies_are() -> None:
+    target = shop.target(Settings())
+    told: dict[str, set[str]] = {}
+
+    class Spy:
+        host, port, data_folder = "127.0.0.1", 1, "data"
+
+        def __init__(self, service: str) -> None:
+            self.service = service
+
+        def to(self, server: str) -> str:
+            told.setdefault(self.service, set()).add(server)
+            return f"proxy-to-{server}:1"
+
+    for service in target.services:
+        service.environment(Spy(service.name))
+        assert told.get(service.name, set()) == set(service.uses)

@@ -1,0 +1,157 @@
+"""A drill from its first phase to its verdict, on paper: what the runner does in which order, whatever goes wrong."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from harness.checks import Claim, Evidence, Kind
+from harness.checks.evidence import FaultBit
+from harness.checks.safety import NothingAcknowledgedIsLost
+from harness.errors import ConfigError, StackError
+from harness.faults.schedule import Planned
+from harness.judgement import Judgement, NotPassed
+from harness.load.operations import Answer, Request
+from harness.narration import Silence
+from harness.phases import Phases
+from harness.recording.history import History
+from harness.recording.records import Outcome, Phase, Verdict
+from harness.runner import Chaos, Load, Observation
+from harness.settings import Settings
+from tests.fake_drill import FakeStack, Mishap, Rows, Settled
+
+if TYPE_CHECKING:
+    from harness.stack.embedded.stack import EmbeddedStack
+
+PHASES = Phases(warm_up_s=0.2, steady_s=0.3, impact_s=0.3, heal_s=0.2, converge_s=1.0, quiet_s=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceOrder:
+    """Only its name matters here: the load is on paper."""
+
+    name: str = "place_order"
+
+    def request(self, number: int, rng: random.Random) -> Request:
+        raise NotImplementedError
+
+    def outcome(self, answer: Answer) -> tuple[Outcome, Mapping[str, Any]]:
+        raise NotImplementedError
+
+
+def claim(*evidence: Evidence) -> Claim:
+    return Claim(
+        id="kept",
+        sentence="Every acknowledged order exists.",
+        source="universal",
+        check=NothingAcknowledgedIsLost(operation="place_order", reading="orders", column="order_id"),
+        counts_only_if=evidence,
+        kind=Kind.SAFETY,
+    )
+
+
+class Held:
+    """One scenario's `chaos`, on a fake stack."""
+
+    def __init__(self, tmp_path: Path, on_load: Callable[[], None] = lambda: None, **settings: Any) -> None:
+        self.stack = FakeStack(tmp_path / "runs", on_load)
+        self.judgements: list[Judgement] = []
+        self.chaos = Chaos(
+            stack=cast("EmbeddedStack", self.stack),
+            settings=Settings(**settings),
+            narrator=Silence(),
+            scenario="on-paper",
+            title="A drill on paper",
+            judgements=self.judgements,
+        )
+
+    def run(self, *evidence: Evidence, faults: tuple[Planned, ...] = (), missing: int = 0) -> History:
+        return self.chaos.run(
+            load=Load(operation=PlaceOrder(), rate_per_s=100, timeout_s=1),
+            faults=faults,
+            phases=PHASES,
+            claims=(claim(*evidence),),
+            observing=Observation(watched=(), final=(Rows("orders", missing),), open_work=Settled()),
+        )
+
+
+def test_a_drill_whose_claims_hold_passes_and_its_recording_tells_all(tmp_path: Path) -> None:
+    held = Held(tmp_path, seed=7)
+    history = held.run(FaultBit(), faults=(Planned(fault=Mishap()),))
+    assert [judgement.verdict for judgement in held.judgements] == [Verdict.PASS]
+    assert history.run.ended == "completed"
+    assert history.run.seed == 7
+    assert "--seed 7" in history.run.replay
+    starts = [span.start_ns for phase in Phase if (span := history.phase(phase)) is not None]
+    assert len(starts) == len(Phase)
+    assert starts == sorted(starts)
+
+
+def test_the_promise_to_undo_comes_before_the_damage_and_is_kept(tmp_path: Path) -> None:
+    held = Held(tmp_path)
+    held.run(faults=(Planned(fault=Mishap()),))
+    assert held.stack.happened == ["fresh", "load", "promised", "inject", "heal", "undone", "load ended"]
+
+
+def test_a_contradicted_claim_fails_and_is_never_tried_again(tmp_path: Path) -> None:
+    held = Held(tmp_path, retry_inconclusive=1)
+    with pytest.raises(NotPassed, match="FAIL"):
+        held.run(missing=1)
+    assert [judgement.verdict for judgement in held.judgements] == [Verdict.FAIL]
+
+
+def test_an_inconclusive_drill_is_held_once_more_with_its_own_seed_on_a_fresh_stack(tmp_path: Path) -> None:
+    held = Held(tmp_path, retry_inconclusive=1)
+    with pytest.raises(NotPassed, match="INCONCLUSIVE"):
+        held.run(FaultBit())  # no fault was planned, so none can have bitten
+    first, second = held.judgements
+    assert (first.superseded, second.superseded) == (True, False)
+    assert first.run_dir != second.run_dir
+    assert History.load(first.run_dir).run.seed == History.load(second.run_dir).run.seed
+    assert held.stack.happened.count("fresh") == 2
+
+
+def test_a_fault_that_does_not_bite_makes_a_drill_inconclusive_and_is_healed(tmp_path: Path) -> None:
+    held = Held(tmp_path, retry_inconclusive=0)
+    with pytest.raises(NotPassed, match="INCONCLUSIVE"):
+        held.run(faults=(Planned(fault=Mishap(bites=False)),))
+    assert History.load(held.judgements[0].run_dir).run.ended.startswith("aborted: mishap did not bite")
+    assert "heal" in held.stack.happened
+
+
+def test_ctrl_c_is_recorded_and_ends_the_load(tmp_path: Path) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    held = Held(tmp_path, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        held.run()
+    assert History.load(held.stack.recordings / "on-paper").run.ended == "interrupted"
+    assert held.stack.happened[-1] == "load ended"
+
+
+def test_a_lost_stack_is_told_as_such_and_not_judged(tmp_path: Path) -> None:
+    def lose() -> None:
+        held.stack.lost = True
+        raise StackError("the supervisor is gone")
+
+    held = Held(tmp_path, lose)
+    with pytest.raises(StackError, match="supervisor is gone"):
+        held.run()
+    assert held.judgements == []
+
+
+def test_faults_without_an_impact_phase_are_refused_before_anything_is_hurt(tmp_path: Path) -> None:
+    held = Held(tmp_path)
+    with pytest.raises(ConfigError, match="impact_s is 0"):
+        held.chaos.run(
+            load=Load(operation=PlaceOrder(), rate_per_s=100),
+            faults=(Planned(fault=Mishap()),),
+            phases=Phases(warm_up_s=0, steady_s=1, impact_s=0, heal_s=0, converge_s=1, quiet_s=0),
+            claims=(claim(),),
+            observing=Observation(watched=(), final=(), open_work=Settled()),
+        )
+    assert held.stack.happened == []
