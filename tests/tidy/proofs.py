@@ -10,6 +10,8 @@ from tests.tidy.sources import ROOT, Complaint, Source
 
 # A call whose name starts like this judges: it raises when what it says is not so.
 _JUDGING = re.compile(r"assert|must_|expect|(raises|warns|fail)$")
+# A scenario's one statement: it holds the drill, judges it and raises when it did not pass.
+_DRILL = "chaos.run"
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 # Modules that no test file names, and why that is right.
@@ -36,6 +38,8 @@ def _shared_functions(module: str) -> dict[str, _Function]:
 def _judges(function: _Function, others: Mapping[str, _Function], seen: frozenset[str] = frozenset()) -> bool:
     for node in ast.walk(function):
         if isinstance(node, ast.Assert) or _JUDGING.match(called := _called(node)):
+            return True
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == _DRILL:
             return True
         if called in others and called not in seen and _judges(others[called], others, seen | {called}):
             return True
