@@ -1,8 +1,8 @@
 """Evidence that times and rates mean something: the load was offered, and the machine let everybody run.
 
 A generator that falls behind offers less load than planned; a target that hangs must not be excused by
-that. So the load is judged by what the schedule wanted and when it was sent, and an operation that waited
-because the target already held as many as the generator may have in flight counts as offered.
+that. The generator never waits for an answer before it sends, so whatever leaves late is late by its own
+fault, however slow the target is; and what it could not send at all it owned up to in the recording.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ import polars as pl
 from harness.checks import CannotSay, Seen
 from harness.clock import NS_PER_MS
 from harness.errors import ConfigError
+from harness.load.operations import NOT_SENT
 from harness.recording.episodes import Span
 from harness.recording.history import History
 from harness.recording.records import Phase, Stall
@@ -37,8 +38,9 @@ class LoadReached:
         rate_per_s: The planned rate, constant over the phase or its mean.
         share: How much of the planned operations must have been offered.
         lateness_p99_ms_max: How late the generator itself may be.
-        in_flight_max: How many operations the generator may have in flight; 0 if it has no limit. What
-            is late while that many are unanswered is the target's doing.
+
+    One operation that the generator could not send (its own `in_flight_max`, files, ports) is one too many:
+    it is recorded as rejected, and a share of answers would blame the target for it.
     """
 
     phase: Phase
@@ -46,7 +48,6 @@ class LoadReached:
     operation: str = ""
     share: float = 0.9
     lateness_p99_ms_max: float = 100.0
-    in_flight_max: int = 0
     only_for_rates: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -60,43 +61,36 @@ class LoadReached:
     def seen(self, history: History) -> Seen:
         """Count what was offered; the generator's lateness and the target's slowness are told apart."""
         span = _span(history, self.phase)
-        everything = history.operations
         named = pl.lit(True) if not self.operation else pl.col("name") == self.operation
-        planned = everything.filter(
+        planned = history.operations.filter(
             named & pl.col("intended_ns").is_between(span.start_ns, span.end_ns, closed="left")
         )
         wanted = self.rate_per_s * span.seconds
         if planned.is_empty():
             return Seen(ok=False, sentence=f"no load in {self.phase.value}, wanted {wanted:.0f} operations")
-        late_ms = (pl.col("sent_ns") - pl.col("intended_ns")) / NS_PER_MS
-        held_back = self._held_back(planned, everything)
-        own = planned.filter(~held_back).select(late_ms.alias("late_ms"))["late_ms"]
-        own_p99_ms = 0.0 if own.is_empty() else float(own.quantile(0.99, "higher") or 0.0)
-        enough = planned.height >= self.share * wanted
-        on_time = own_p99_ms <= self.lateness_p99_ms_max
-        answered = planned.select(
-            ((pl.col("done_ns") - pl.col("sent_ns")) / NS_PER_MS).quantile(0.99, "higher")
-        ).item()
-        slowness = "and answered none" if answered is None else f"its answers took {answered:.0f} ms (p99)"
+        sent = planned.filter(~pl.col("error").cast(pl.String).str.starts_with(NOT_SENT))
+        not_sent = planned.height - sent.height
+        late_ms = _p99_ms(sent, "intended_ns", "sent_ns")
+        slow_ms = _p99_ms(sent, "sent_ns", "done_ns")
+        enough = sent.height >= self.share * wanted
+        on_time = late_ms is not None and late_ms <= self.lateness_p99_ms_max
+        lateness = "unknown" if late_ms is None else f"p99 {late_ms:.1f} ms"
+        answers = "none" if slow_ms is None else f"within {slow_ms:.0f} ms (p99)"
         return Seen(
-            ok=enough and on_time,
+            ok=enough and on_time and not not_sent,
             sentence=(
-                f"{planned.height} of {wanted:.0f} operations offered in {self.phase.value} (wanted "
-                f"{self.share:.0%}), the generator's own lateness p99 {own_p99_ms:.1f} ms (may be "
-                f"{self.lateness_p99_ms_max:g}); the target held back {held_back.sum()}, {slowness}"
+                f"{sent.height} of {wanted:.0f} operations offered in {self.phase.value} (wanted "
+                f"{self.share:.0%}), {not_sent} could not be sent (may be 0), the generator's own lateness "
+                f"{lateness} (may be {self.lateness_p99_ms_max:g} ms); the target answered {answers}"
             ),
         )
 
-    def _held_back(self, planned: pl.DataFrame, everything: pl.DataFrame) -> pl.Series:
-        """Which operations found the generator's last place taken when they were meant to leave."""
-        if not self.in_flight_max:
-            return pl.repeat(False, planned.height, dtype=pl.Boolean, eager=True)
-        sent, done = everything["sent_ns"].sort(), everything["done_ns"].drop_nulls().sort()
-        at_ns = planned["intended_ns"]
-        in_flight = sent.search_sorted(at_ns, "left").cast(pl.Int64) - done.search_sorted(
-            at_ns, "right"
-        ).cast(pl.Int64)
-        return in_flight >= self.in_flight_max
+
+def _p99_ms(operations: pl.DataFrame, from_column: str, to_column: str) -> float | None:
+    """The 99th percentile of a stretch of time, None if no operation has both its ends."""
+    took_ms = operations.select((pl.col(to_column) - pl.col(from_column)) / NS_PER_MS).to_series()
+    found = took_ms.quantile(0.99, "higher")
+    return None if found is None else float(found)
 
 
 @dataclass(frozen=True, kw_only=True)

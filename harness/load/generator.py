@@ -11,6 +11,8 @@ from harness.errors import DrillError
 from harness.stack import Address
 
 _TIMEOUT_S = 5.0
+# Of `harness.load.dispatch.State`, which cannot be imported here: it brings gevent along.
+_DONE, _BROKEN = "done", "broken"
 
 
 class LoadError(DrillError):
@@ -23,10 +25,11 @@ class LoadState(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         state: armed, running, draining (nothing new, answers outstanding) or done.
         sent, done: Requests so far; `in_flight` are sent and not done.
-        not_sent: Requests that the generator itself could not send.
+        not_sent: Requests that the generator itself could not send. They are rejected too, and neither sent nor done.
         sent_last_second: The rate that is really offered.
-        late_ms_p99: How late requests left, the last ten thousand of them: the generator's own slowness.
+        late_ms_p99: How late requests left, the last thousand of them: the generator's own slowness.
         ok, rejected, unknown: How they ended.
+        problem: Why the state is "broken", or "".
     """
 
     state: str
@@ -39,6 +42,7 @@ class LoadState(msgspec.Struct, frozen=True, kw_only=True):
     ok: int
     rejected: int
     unknown: int
+    problem: str = ""
 
 
 def argv(plan_path: Path) -> tuple[str, ...]:
@@ -54,15 +58,33 @@ class LoadGenerator:
         self._client = httpx.Client(base_url=control.url, timeout=_TIMEOUT_S, trust_env=False)
 
     def start(self, *, at_ns: int) -> None:
-        """Have the first request's slot begin at a monotonic time."""
+        """Have the first request's slot begin at a monotonic time. It can be done once.
+
+        Raises:
+            LoadError: It does not answer, or was started or stopped before.
+        """
         self._ask("POST", "/start", {"at_ns": at_ns})
 
     def state(self) -> LoadState:
-        """How it stands."""
-        return msgspec.json.decode(self._ask("GET", "/state"), type=LoadState)
+        """How it stands.
+
+        Raises:
+            LoadError: It does not answer, or cannot do what its plan asks for.
+        """
+        state = msgspec.json.decode(self._ask("GET", "/state"), type=LoadState)
+        if state.state == _BROKEN:
+            raise LoadError(
+                f"the load generator gave up after {state.sent} requests: {state.problem}. The load is not the one "
+                "that was planned, so nothing can be concluded from it."
+            )
+        return state
 
     def stop(self) -> None:
-        """Have it send nothing new. Answers outstanding are waited for to their time-out."""
+        """Have it send nothing new. Answers outstanding are waited for to their time-out.
+
+        Raises:
+            LoadError: It does not answer.
+        """
         self._ask("POST", "/stop")
 
     def wait_done(self, *, within_s: float) -> LoadState:
@@ -70,13 +92,18 @@ class LoadGenerator:
 
         Raises:
             DeadlineError: It took longer.
+            LoadError: It does not answer, or cannot do what its plan asks for.
         """
 
         def done() -> LoadState | None:
             state = self.state()
-            return state if state.state == "done" else None
+            return state if state.state == _DONE else None
 
         return wait_until(done, within_s=within_s, what="the last answers to the load generator", every_s=0.1)
+
+    def close(self) -> None:
+        """Let go of the connection. The generator goes on."""
+        self._client.close()
 
     def _ask(self, method: str, path: str, body: dict[str, int] | None = None) -> bytes:
         try:
@@ -84,7 +111,7 @@ class LoadGenerator:
             response.raise_for_status()
         except httpx.HTTPError as error:
             raise LoadError(
-                f"the load generator at {self._control} did not answer {method} {path}: {error!r}. Without it nobody knows "
-                "what was sent; its log is beside the services' logs."
+                f"the load generator at {self._control} did not answer {method} {path}: {error!r}. Without it nobody "
+                "knows what was sent; its log is beside the services' logs."
             ) from error
         return response.content

@@ -9,6 +9,7 @@ import msgspec
 
 from harness.errors import ConfigError
 from harness.load.arrivals import Shape
+from harness.recording.records import Stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class LoadPlan:
         timeout_s: After which a client gives up and does not know.
         in_flight_max: Requests under way at most. Far above what a drill needs: when it is reached, the generator
             itself is the limit, and says so for each request it did not send.
-        record: The `operations` stream; "" for measuring what recording costs.
+        record: The file of the `operations` stream; "" for measuring what recording costs.
         control_port: Where the generator is steered.
         python_path: Folders to import the operation from.
     """
@@ -40,6 +41,16 @@ class LoadPlan:
 
     def __post_init__(self) -> None:
         """Refuse a plan that could not be kept."""
+        if not self.base_url.startswith(("http://", "https://")) or self.base_url.endswith("/"):
+            raise ConfigError(
+                f"base_url is http://HOST:PORT without a slash at the end, got {self.base_url!r}: paths are put "
+                "behind it"
+            )
+        if self.record and Path(self.record).name != f"{Stream.OPERATIONS}.jsonl":
+            raise ConfigError(
+                f"record is the run directory's {Stream.OPERATIONS}.jsonl, got {self.record!r}: a history "
+                "looks nowhere else"
+            )
         if self.timeout_s <= 0 or self.in_flight_max < 1:
             raise ConfigError(
                 f"timeout_s and in_flight_max must be above 0, got {self.timeout_s:g} and {self.in_flight_max}: no "

@@ -37,6 +37,7 @@ class Recorder:
         self.run_dir = run_dir
         self._encoder = msgspec.json.Encoder()
         self._lock = threading.Lock()
+        self._paths = {stream: stream_path(run_dir, stream) for stream in Stream}
         self._files: dict[Stream, int] = {}
         self._torn: set[Stream] = set()
         self._run: RunInfo | None = None
@@ -73,7 +74,7 @@ class Recorder:
                 holes proves nothing.
         """
         line = self._encoder.encode(record) + b"\n"
-        with self._lock, self._disk_trouble(stream_path(self.run_dir, stream)):
+        with self._lock, self._disk_trouble(self._paths[stream]):
             if stream in self._torn:
                 line = b"\n" + line  # what the failed write left behind must not swallow this record
             self._append(stream, line)
@@ -113,7 +114,7 @@ class Recorder:
         file = self._files.get(stream)
         if file is None:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            file = self._files[stream] = os.open(stream_path(self.run_dir, stream), flags, 0o644)
+            file = self._files[stream] = os.open(self._paths[stream], flags, 0o644)
         left = memoryview(line)
         while left:
             # A full disk takes what still fits and refuses the rest on the next call.

@@ -6,6 +6,7 @@ import pytest
 from harness.checks import CannotSay, Evidence
 from harness.checks.evidence import Converged, FaultBit, FaultHealed, FinalReading, HealthyBefore, SomeRows
 from harness.checks.timing import LoadReached, MachineCalm
+from harness.load.operations import NOT_SENT
 from harness.recording.history import History
 from harness.recording.records import Phase
 from tests.histories import Drill, innocent_drill
@@ -91,16 +92,34 @@ def test_evidence_is_seen_where_it_is_and_nowhere_else(
 
 
 def test_a_target_that_hangs_does_not_make_the_generator_late(tmp_path: Path) -> None:
-    """Ten places in flight, none answered: whatever should leave after that waits because of the target."""
+    """Nothing is answered, and all of it left in time: the load was there."""
+    seen = LOAD.seen(_steady(Drill(tmp_path), outcome="unknown").ended())
+    assert seen.ok
+    assert "the target answered none" in seen.sentence
+
+
+def test_what_the_generator_could_not_send_is_no_load_that_the_target_was_offered(tmp_path: Path) -> None:
+    drill = _steady(Drill(tmp_path))
+    drill.operation("one more", 12.3, "rejected", error=f"{NOT_SENT}5000 requests are under way")
+    seen = LOAD.seen(drill.ended())
+    assert not seen.ok
+    assert seen.sentence.startswith(
+        "100 of 100 operations offered in steady (wanted 90%), 1 could not be sent"
+    )
+
+
+def test_a_request_that_the_target_refused_was_offered(tmp_path: Path) -> None:
+    drill = _steady(Drill(tmp_path))
+    assert LOAD.seen(drill.operation("refused", 12.3, "rejected", error="ConnectionRefusedError").ended()).ok
+
+
+def test_a_generator_that_could_send_nothing_offered_nothing(tmp_path: Path) -> None:
     drill = Drill(tmp_path)
     for number in range(100):
-        drill.operation(f"o{number}", 5 + number / 5, "unknown", late_ms=0 if number < 10 else 5_000)
-    history = drill.ended()
-    excused = LOAD.seen(history)
-    assert not excused.ok
-    blamed = LoadReached(phase=Phase.STEADY, rate_per_s=5, in_flight_max=10).seen(history)
-    assert blamed.ok
-    assert "the target held back 90" in blamed.sentence
+        drill.operation(f"o{number}", 5 + number / 5, "rejected", error=f"{NOT_SENT}too many open files")
+    seen = LOAD.seen(drill.ended())
+    assert not seen.ok
+    assert "0 of 100 operations offered in steady (wanted 90%), 100 could not be sent" in seen.sentence
 
 
 def test_what_was_seen_is_told_with_its_figures(tmp_path: Path) -> None:
