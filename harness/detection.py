@@ -4,13 +4,26 @@ A check that was never seen to fail proves nothing. A scenario says which defect
 `@pytest.mark.detects(defect, by=claim)`; here each is held to it. A defect caught by the wrong claim counts as missed.
 """
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import sessions
-from harness.errors import ConfigError
+from harness.errors import ConfigError, DrillError, ExitCode, Interrupted, StackError
 from harness.recording.records import Verdict
+
+# A claim that fails is what is wanted here; one that passes has missed the defect.
+_CODES = {
+    Verdict.FAIL: ExitCode.PASS,
+    Verdict.PASS: ExitCode.FAIL,
+    Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+}
+_NOT_HELD: dict[ExitCode, type[DrillError]] = {
+    ExitCode.USAGE: ConfigError,
+    ExitCode.NO_STACK: StackError,
+    ExitCode.INTERRUPTED: Interrupted,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,34 +33,62 @@ class Detection:
     Attributes:
         defect: The variant that was switched on.
         claim: The claim that had to fail.
-        caught: Whether it did.
+        code: PASS if it did, FAIL if it held in spite of the defect, INCONCLUSIVE if it says nothing.
         failed: Every claim that failed.
         because: What the claim found, or why it found nothing.
-        run_dir: The recording.
+        run_dir: The recording, or "".
     """
 
     defect: str
     scenario: str
     claim: str
-    caught: bool
+    code: ExitCode
     failed: tuple[str, ...]
     because: str
     run_dir: str
 
+    @property
+    def caught(self) -> bool:
+        """Whether the claim that is meant for the defect turned red."""
+        return self.code is ExitCode.PASS
 
-def promises(scenarios: Path) -> list[tuple[str, str, str]]:
-    """Every (defect, scenario, claim) that the scenarios promise.
+
+@dataclass(frozen=True, kw_only=True)
+class Promise:
+    """That a scenario catches a defect by a claim."""
+
+    defect: str
+    scenario: str
+    claim: str
+
+
+def promises(scenarios: Path, only: Sequence[str] = ()) -> list[Promise]:
+    """What the scenarios promise.
+
+    Args:
+        scenarios: Their folder.
+        only: Only these defects; all if empty.
 
     Raises:
-        ConfigError: They promise nothing, or cannot be collected.
+        ConfigError: They promise nothing, nothing about one of `only`, or cannot be collected.
     """
     outcome = sessions.run(scenarios, ["--collect-only"])
     if outcome.errors:
         raise ConfigError("\n".join(outcome.errors))
-    found = [(defect, info.name, claim) for info in outcome.scenarios for defect, claim in info.detects]
+    found = [
+        Promise(defect=defect, scenario=info.name, claim=claim)
+        for info in outcome.scenarios
+        for defect, claim in info.detects
+    ]
     if not found:
         raise ConfigError(f"no scenario in {scenarios} says which defect it detects: nothing would be proven")
-    return found
+    known = sorted({promise.defect for promise in found})
+    for defect in only:
+        if defect not in known:
+            near = difflib.get_close_matches(defect, known, n=1)
+            advice = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
+            raise ConfigError(f"no scenario in {scenarios} promises to detect {defect!r}. {advice}")
+    return [promise for promise in found if not only or promise.defect in only]
 
 
 def detect(scenarios: Path, arguments: Sequence[str], only: Sequence[str] = ()) -> list[Detection]:
@@ -57,32 +98,43 @@ def detect(scenarios: Path, arguments: Sequence[str], only: Sequence[str] = ()) 
         scenarios: Their folder.
         arguments: Further `--drill-…` arguments (profile, seed, runs).
         only: Only these defects; all if empty.
+
+    Raises:
+        DrillError: One could not be held, or somebody stopped it: no more are begun.
     """
-    return [
-        _held(
-            scenarios,
-            [*arguments, f"--drill-variant={defect}", f"--drill-only={scenario}"],
-            defect,
-            scenario,
-            claim,
-        )
-        for defect, scenario, claim in promises(scenarios)
-        if not only or defect in only
-    ]
+    return [_held(scenarios, arguments, promise) for promise in promises(scenarios, only)]
 
 
-def _held(scenarios: Path, arguments: Sequence[str], defect: str, scenario: str, claim: str) -> Detection:
-    outcome = sessions.run(scenarios, arguments)
+def overall(detections: Sequence[Detection]) -> ExitCode:
+    """The exit code of them all: a miss decides, then a drill that said nothing."""
+    codes = {found.code for found in detections}
+    for code in (ExitCode.FAIL, ExitCode.INCONCLUSIVE):
+        if code in codes:
+            return code
+    return ExitCode.PASS if codes else ExitCode.INCONCLUSIVE
+
+
+def _held(scenarios: Path, arguments: Sequence[str], promise: Promise) -> Detection:
+    chosen = [f"--drill-variant={promise.defect}", f"--drill-only={promise.scenario}"]
+    outcome = sessions.run(scenarios, [*arguments, *chosen])
+    if outcome.code in _NOT_HELD:
+        why = "; ".join(outcome.errors) or "somebody stopped it"
+        raise _NOT_HELD[outcome.code](f"{promise.scenario} with {promise.defect} was not held: {why}")
     final = [judgement for judgement in outcome.judgements if not judgement.superseded]
     findings = [finding for judgement in final for finding in judgement.findings]
     failed = tuple(finding.claim for finding in findings if finding.verdict is Verdict.FAIL)
-    meant = next((finding for finding in findings if finding.claim == claim), None)
-    because = meant.because if meant else "; ".join(outcome.errors) or f"the scenario has no claim {claim!r}"
+    meant = next((finding for finding in findings if finding.claim == promise.claim), None)
+    if meant is None:
+        code = ExitCode.INCONCLUSIVE
+        because = "; ".join(outcome.errors) or f"the scenario has no claim {promise.claim!r}"
+    else:
+        code = _CODES[meant.verdict]
+        because = meant.because
     return Detection(
-        defect=defect,
-        scenario=scenario,
-        claim=claim,
-        caught=claim in failed,
+        defect=promise.defect,
+        scenario=promise.scenario,
+        claim=promise.claim,
+        code=code,
         failed=failed,
         because=because,
         run_dir=str(final[-1].run_dir) if final else "",

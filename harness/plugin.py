@@ -10,12 +10,13 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import pytest
-from rich.console import Console
 
-from harness.console import ConsoleNarrator
+from harness.completion import marked
+from harness.console import ConsoleNarrator, terminal
 from harness.errors import ConfigError, DrillError
 from harness.judgement import Judgement, NotPassed
 from harness.settings import Settings
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 SCENARIO_MARK = "scenario"
 DETECTS_MARK = "detects"
+_NOT_SPREAD = (
+    "scenarios cannot be spread over processes with -n: they share one stack, and two drills at once would disturb "
+    "each other's measurements. Leave -n out for scenarios."
+)
 
 
 @dataclass
@@ -35,6 +40,7 @@ class Session:
     Attributes:
         judgements: Every judged drill, in order.
         troubles: Errors of the drills themselves.
+        recordings: Where this session's runs are, once a stack was up.
     """
 
     settings: Settings
@@ -42,6 +48,7 @@ class Session:
     selected: tuple[str, ...] = ()
     judgements: list[Judgement] = field(default_factory=list)
     troubles: list[BaseException] = field(default_factory=list)
+    recordings: Path | None = None
 
 
 SESSION = pytest.StashKey[Session]()
@@ -65,14 +72,25 @@ class ScenarioInfo:
 
 
 def scenario_info(item: pytest.Item) -> ScenarioInfo | None:
-    """What a test says of itself, or None if it is not a scenario."""
+    """What a test says of itself, or None if it is not a scenario.
+
+    Raises:
+        pytest.UsageError: One of its marks does not say what it must.
+    """
     mark = item.get_closest_marker(SCENARIO_MARK)
     if mark is None:
         return None
+    promises = list(item.iter_markers(DETECTS_MARK))
+    if len(mark.args) != 1 or any(len(found.args) != 1 or "by" not in found.kwargs for found in promises):
+        raise pytest.UsageError(
+            f"{item.nodeid}: wanted @pytest.mark.{SCENARIO_MARK}(name, guide=heading) and "
+            f"@pytest.mark.{DETECTS_MARK}(defect, by=claim), got {[mark, *promises]}: without them the drill cannot be "
+            "named or its defects counted."
+        )
     call = getattr(item, "callspec", None)
     name = f"{mark.args[0]}[{call.id}]" if call else str(mark.args[0])
     why = " ".join((getattr(item, "function", item).__doc__ or "").split())
-    detects = tuple((found.args[0], found.kwargs["by"]) for found in item.iter_markers(DETECTS_MARK))
+    detects = tuple((found.args[0], found.kwargs["by"]) for found in promises)
     return ScenarioInfo(name, str(mark.kwargs.get("guide", "")), why, detects)
 
 
@@ -99,6 +117,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if SESSION in config.stash:
         return
+    _refuse_spreading(config)
     variants = config.getoption("drill_variant")
     try:
         settings = Settings.read(
@@ -112,11 +131,21 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     except ConfigError as error:
         raise pytest.UsageError(str(error)) from error
-    narrator = ConsoleNarrator(Console(file=_uncaptured(config)))
+    narrator = ConsoleNarrator(terminal(_uncaptured(config)))
     config.stash[SESSION] = Session(settings, narrator, tuple(config.getoption("drill_only")))
 
 
-def _uncaptured(config: pytest.Config) -> Any:
+def _refuse_spreading(config: pytest.Config) -> None:
+    """Refuse xdist's -n for scenarios. Its controller collects nothing, so their text has to tell."""
+    if not getattr(config.option, "numprocesses", None):
+        return
+    for argument in config.args:
+        place = config.invocation_params.dir / argument.partition("::")[0]
+        if next(marked(place, SCENARIO_MARK), None) is not None:
+            raise pytest.UsageError(_NOT_SPREAD)
+
+
+def _uncaptured(config: pytest.Config) -> IO[str]:
     """Standard error as it was before pytest began to capture it."""
     capture = config.pluginmanager.getplugin("capturemanager")
     if capture is None:
@@ -126,13 +155,15 @@ def _uncaptured(config: pytest.Config) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the scenarios that were asked for by name."""
+    """Keep the scenarios that were asked for by name, and let a drill last as long as its phases say."""
     found = {info.name: item for item in items if (info := scenario_info(item))}
-    if found and getattr(config.option, "numprocesses", None):
-        raise pytest.UsageError(
-            "scenarios cannot be spread over processes with -n: they share one stack, and two drills at once would "
-            "disturb each other's measurements. Leave -n out for scenarios."
-        )
+    if found and hasattr(
+        config, "workerinput"
+    ):  # xdist hides why a worker refuses; `_refuse_spreading` says it
+        raise pytest.UsageError(_NOT_SPREAD)
+    if config.pluginmanager.hasplugin("timeout"):  # pytest-timeout: a limit meant for unit tests
+        for item in found.values():
+            item.add_marker(pytest.mark.timeout(0))
     wanted = config.stash[SESSION].selected
     if not wanted:
         return
@@ -148,27 +179,36 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def unknown_scenario(name: str, known: Sequence[str]) -> str:
     """The message for a scenario that is not there, with the names that come nearest."""
-    stems = sorted({item.partition("[")[0] for item in known})
-    near = difflib.get_close_matches(name, [*known, *stems], n=3, cutoff=0.4)
-    near = near or [item for item in known if name.lower() in item.lower()][:3]
+    stems = list(dict.fromkeys(item.partition("[")[0] for item in known))
+    names = list(dict.fromkeys([*stems, *known]))
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    near = near or [item for item in names if name.lower() in item.lower()][:3]
     advice = (
-        f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(stems) or 'none here'}."
+        f"Did you mean {' or '.join(near)}?"
+        if near
+        else f"There are: {', '.join(sorted(stems)) or 'none here'}."
     )
     return f"there is no scenario {name!r}. {advice} `drill list` shows all."
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Let pytest end the line it is writing before a drill is told in lines of its own."""
+    reporter = item.config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None and scenario_info(item):
+        reporter.ensure_newline()
+        reporter.flush()
+    return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Keep the errors of drills, which decide the exit code of `drill`."""
     report = yield
-    if (
-        call.excinfo is not None
-        and scenario_info(item)
-        and not isinstance(call.excinfo.value, pytest.skip.Exception)
-    ):
+    if call.excinfo is not None and isinstance(call.excinfo.value, DrillError | NotPassed):
         item.config.stash[SESSION].troubles.append(call.excinfo.value)
-        if isinstance(call.excinfo.value, DrillError | NotPassed):
-            report.longrepr = str(call.excinfo.value)  # type: ignore[attr-defined]
+        # The sentence is for people; a traceback through pytest and the runner is not.
+        report.longrepr = str(call.excinfo.value)  # type: ignore[attr-defined]
     return report
 
 
@@ -190,6 +230,7 @@ def stack(request: pytest.FixtureRequest) -> "Iterator[EmbeddedStack]":
             session.settings.make_target(), settings=session.settings, narrator=session.narrator
         ) as running,
     ):
+        session.recordings = running.recordings
         yield running
 
 

@@ -4,24 +4,39 @@ Report writers are found through the entry-point group `drillbook.reports`, so t
 writer is a function of run directories and an output path, and reads recordings only.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from harness.checks.judging import judge, overall
-from harness.console import MARKS, STYLES, ConsoleNarrator
+from harness.console import MARKS, STYLES, ConsoleNarrator, complain, say, say_whole, terminal
 from harness.detection import Detection
-from harness.errors import ConfigError, ExitCode
+from harness.doctor import Diagnosis, Health
+from harness.errors import ConfigError, DrillError, ExitCode, RecordingError
 from harness.judgement import EXIT_CODES, Judgement
 from harness.recording.history import History
-from harness.recording.rundir import write_findings
+from harness.recording.records import Verdict
+from harness.recording.rundir import RUN_FILE, write_findings
 from harness.sessions import Outcome
+from harness.stack.embedded.sources import Source
 
 REPORTS = "drillbook.reports"
+RESULT_VERSION = 1
+_HEALTH_MARKS = {
+    Health.FINE: ("✓", "bold green"),
+    Health.WARNING: ("!", "bold yellow"),
+    Health.PROBLEM: ("✗", "bold red"),
+}
+_DETECTION_MARKS = {
+    ExitCode.PASS: ("✓ CAUGHT      ", "bold green"),
+    ExitCode.FAIL: ("✗ MISSED      ", "bold red"),
+    ExitCode.INCONCLUSIVE: ("? INCONCLUSIVE", "bold yellow"),
+}
 Writer = Callable[[Sequence[Path], Path], None]
 
 
@@ -38,20 +53,61 @@ def writer(name: str) -> Writer:
     return loaded
 
 
-def report(outcome: Outcome, *, junit: Path | None, json: bool) -> dict[str, Any]:
-    """Print the end of a session; write what was asked for. Returns what `--json` prints."""
-    run_dirs = [judgement.run_dir for judgement in outcome.judgements]
-    console = Console(stderr=True)
-    _print_errors(console, outcome)
-    _print_table(console, outcome)
+def ready_for(out: Path) -> None:
+    """Make sure that a report can be written, before a drill takes its minutes.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.is_dir():
+            raise IsADirectoryError(f"{out} is a folder")
+        if not os.access(out.parent, os.W_OK | os.X_OK):
+            raise PermissionError(f"{out.parent} is not writable")
+    except OSError as error:
+        raise ConfigError(
+            f"no report can be written to {out}: {error}. Name a file in another folder."
+        ) from error
+
+
+def report(outcome: Outcome, *, junit: Path | None) -> None:
+    """Print the end of a session, and write what was asked for.
+
+    Raises:
+        RecordingError: The JUnit file cannot be written.
+    """
+    console = terminal()
+    for error in outcome.errors:
+        complain(console, error)
+    _print_summary(console, outcome)
     if junit is not None:
-        writer("junit")(run_dirs, junit)
-        console.print(f"JUnit XML: {escape(str(junit))}", highlight=False, soft_wrap=True)
+        writer("junit")([judgement.run_dir for judgement in outcome.judgements], junit)
+        say_whole(console, f"JUnit XML: {junit}")
+    if outcome.code is ExitCode.INTERRUPTED:
+        kept = ", ".join(str(run_dir) for run_dir in outcome.interrupted)
+        complain(
+            console,
+            "interrupted. Every fault was healed and the stack has ended"
+            + (f"; recorded up to there: {kept}" if kept else "; nothing had been recorded yet"),
+        )
+
+
+def session_data(outcome: Outcome) -> dict[str, Any]:
+    """What `drill run --json` prints; `docs/machine-output.md` describes it."""
     return {
+        "result_version": RESULT_VERSION,
         "exit_code": int(outcome.code),
         "errors": list(outcome.errors),
-        "runs": [as_data(judgement) for judgement in outcome.judgements] if json else [],
+        "skipped": [{"scenario": name, "reason": reason} for name, reason in outcome.skipped],
+        "interrupted": [str(run_dir) for run_dir in outcome.interrupted],
+        "runs": [as_data(judgement) for judgement in outcome.judgements],
     }
+
+
+def refused_data(error: DrillError) -> dict[str, Any]:
+    """The same document for a session that was refused before it began."""
+    return session_data(Outcome(code=error.exit_code, judgements=(), errors=(str(error),), scenarios=()))
 
 
 def as_data(judgement: Judgement) -> dict[str, Any]:
@@ -66,32 +122,42 @@ def as_data(judgement: Judgement) -> dict[str, Any]:
     }
 
 
-def _print_errors(console: Console, outcome: Outcome) -> None:
-    for error in outcome.errors:
-        console.print(f"[bold red]drill:[/] {escape(error)}", highlight=False, soft_wrap=True)
-
-
-def _print_table(console: Console, outcome: Outcome) -> None:
-    if not outcome.judgements:
+def _print_summary(console: Console, outcome: Outcome) -> None:
+    if not outcome.judgements and not outcome.skipped:
         return
     console.print("[bold]Summary[/]")
     for judgement in outcome.judgements:
-        style = STYLES[judgement.verdict]
-        passed = sum(finding.verdict == "PASS" for finding in judgement.findings)
-        again = " (held again below)" if judgement.superseded else ""
-        console.print(
-            f"  [{style}]{MARKS[judgement.verdict]} {judgement.verdict:<12}[/] {escape(judgement.scenario)}"
-            f"  [dim]{passed} of {len(judgement.findings)} claims hold{again}[/]",
-            highlight=False,
+        passed = sum(finding.verdict is Verdict.PASS for finding in judgement.findings)
+        told = f"{passed} of {len(judgement.findings)} claims hold"
+        if judgement.superseded:
+            told += "; held again, the run below counts"
+        _print_row(
+            console,
+            MARKS[judgement.verdict],
+            judgement.verdict,
+            judgement.scenario,
+            told,
+            STYLES[judgement.verdict],
         )
+    for name, reason in outcome.skipped:
+        _print_row(console, "-", "SKIPPED", name, reason, "bold")
+
+
+def _print_row(console: Console, mark: str, word: str, name: str, told: str, style: str) -> None:
+    row = Text.assemble((f"{mark} {word:<12}", style), "  ", name, "  ", (told, "dim"))
+    say(console, row, indent=2, hanging=16)
 
 
 def judge_again(run_dir: Path) -> Judgement:
     """Judge a recording from disk and put the findings beside it.
 
     Raises:
-        RecordingError: It is not a run directory, or cannot be read.
+        RecordingError: It is not a run directory, cannot be read, or nothing can be put beside it.
     """
+    if not (run_dir / RUN_FILE).exists() and (inside := sorted(run_dir.glob(f"*/{RUN_FILE}"))):
+        raise RecordingError(
+            f"{run_dir} is a whole session: name one of its runs, {' or '.join(str(run.parent) for run in inside)}."
+        )
     history = History.load(run_dir)
     findings = judge(history)
     write_findings(run_dir, findings)
@@ -106,21 +172,52 @@ def judge_again(run_dir: Path) -> Judgement:
 
 def print_judgement(judgement: Judgement) -> ExitCode:
     """Print one judgement for people; the exit code that belongs to it."""
-    narrator = ConsoleNarrator(Console(stderr=True))
-    narrator.judged(
+    ConsoleNarrator(terminal()).judged(
         judgement.scenario, judgement.verdict, judgement.findings, judgement.run_dir, judgement.replay
     )
     return EXIT_CODES[judgement.verdict]
 
 
+def print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
+    """Print what `drill doctor` found."""
+    console.print("[bold]Programs[/]")
+    for standing in diagnosis.programs:
+        health = Health.FINE if standing.usable else Health.PROBLEM
+        told = standing.problem or f"{standing.version:<10} {standing.source}"
+        _print_check(console, standing.name, health, told, standing.remedy, standing.variable)
+        if standing.path:
+            say_whole(console, str(standing.path), indent=18, style="dim")
+    console.print("[bold]Machine[/]")
+    for check in diagnosis.checks:
+        _print_check(console, check.name, check.health, check.told, check.remedy)
+    worst = "A stack can be started." if diagnosis.can_start else "No stack can be started."
+    fetch = any(standing.source is Source.TO_BE_FETCHED for standing in diagnosis.programs)
+    if fetch and diagnosis.can_start:
+        worst += " What is missing is fetched by the first drill, or now by `drill doctor --fetch`."
+    say(console, Text(worst, style="bold green" if diagnosis.can_start else "bold red"))
+
+
+def _print_check(
+    console: Console, name: str, health: Health, told: str, remedy: str, variable: str = ""
+) -> None:
+    mark, style = _HEALTH_MARKS[health]
+    say(console, Text.assemble((mark, style), f" {name:<13} ", told), indent=2, hanging=16)
+    if remedy and health is not Health.FINE:
+        say(console, f"→ {remedy}", indent=18, hanging=2, style=style)
+    if variable and health is Health.PROBLEM and variable not in f"{told}{remedy}":
+        say(console, f"→ Or set {variable} to one.", indent=18, hanging=2, style=style)
+
+
 def print_detections(detections: Sequence[Detection]) -> None:
     """Print which planted defect was caught by which claim."""
-    console = Console(stderr=True)
-    console.print("\n[bold]Planted defects[/]")
+    console = terminal()
+    console.print("[bold]Planted defects[/]")
     for found in detections:
-        mark, style = ("✓ caught", "bold green") if found.caught else ("✗ MISSED", "bold red")
-        console.print(
-            f"  [{style}]{mark}[/]  {found.defect}  [dim]by[/] {found.claim}  [dim]in[/] {escape(found.scenario)}",
-            highlight=False,
+        mark, style = _DETECTION_MARKS[found.code]
+        head = Text.assemble(
+            (mark, style), "  ", (found.defect, "bold"), f" by {found.claim} in {found.scenario}"
         )
-        console.print(f"            [dim]{escape(found.because)}[/]", highlight=False, soft_wrap=True)
+        say(console, head, indent=2, hanging=16)
+        say(console, found.because, indent=18, style="dim")
+        if found.run_dir:
+            say_whole(console, found.run_dir, indent=18, label="recorded")

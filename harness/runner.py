@@ -31,7 +31,7 @@ from harness.probes.polling import Polling, final_readings
 from harness.recording.history import History
 from harness.recording.recorder import Recorder
 from harness.recording.records import Phase, PhaseStarted, RunInfo, Stream, Verdict
-from harness.recording.rundir import COMPLETED, write_findings
+from harness.recording.rundir import COMPLETED, INTERRUPTED, write_findings
 from harness.settings import Settings
 from harness.stack.embedded.stack import EmbeddedStack
 
@@ -120,7 +120,9 @@ class Chaos:
             )
             if not again:
                 break
-            self.narrator.step("nothing could be concluded: once more, with the same seed")
+            self.narrator.step(
+                f"{self.scenario} was INCONCLUSIVE: it is held once more with the same seed, and that run counts"
+            )
         if judgement.verdict is not Verdict.PASS:
             raise NotPassed(judgement)
         return History.load(judgement.run_dir)
@@ -150,8 +152,7 @@ class _Drill:
     def hold(self) -> Judgement:
         """Run it through all phases and judge what was recorded, however it ended."""
         self.stack.fresh()
-        name = self.chaos.scenario.replace("/", "-") + ("" if self.attempt == 0 else f".again-{self.attempt}")
-        run_dir = self.stack.recordings / name
+        run_dir = self.stack.recordings / self._folder(self.attempt)
         with Recorder(run_dir) as recorder:
             recorder.start(self._describe())
             ended = "aborted: the harness died"
@@ -159,7 +160,7 @@ class _Drill:
                 self._through_all_phases(recorder)
                 ended = COMPLETED
             except (KeyboardInterrupt, Interrupted):
-                ended = "interrupted"
+                ended = INTERRUPTED
                 raise
             except DrillError as error:
                 ended = f"aborted: {error}"
@@ -213,7 +214,11 @@ class _Drill:
             versions={"drillbook": __version__, "python": sys.version.split()[0], **self.stack.plan.versions},
             revision=_revision(),
             configuration=self.stack.configuration(),
+            supersedes=self._folder(self.attempt - 1) if self.attempt else "",
         )
+
+    def _folder(self, attempt: int) -> str:
+        return self.chaos.scenario.replace("/", "-") + (f".again-{attempt}" if attempt else "")
 
     def _through_all_phases(self, recorder: Recorder) -> None:
         note = _PhaseNotes(recorder, self.clock, self.chaos.narrator)

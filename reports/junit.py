@@ -2,6 +2,10 @@
 
 pytest's own JUnit file cannot say this: there, whatever is raised in a test is a failure. A run that cannot
 be read or was never judged is an error as well, because a CI server shows a missing suite as nothing at all.
+
+An INCONCLUSIVE run that was held again has a suite of its own, in which the claims that said nothing are skipped: as
+errors they would hold back a deployment that the second run let through, and left out they would hide how often that
+happens.
 """
 
 import re
@@ -12,8 +16,9 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from harness.errors import RecordingError
 from harness.recording.records import Finding, PhaseStarted, RunInfo, Stream, Verdict
-from harness.recording.rundir import read_findings, read_records, read_run, write_atomically
+from harness.recording.rundir import read_findings, read_records, read_run, superseded, write_atomically
 
+_HELD_AGAIN = " (held again)"
 # What XML 1.0 cannot hold in any notation (https://www.w3.org/TR/xml/#charsets); log lines do hold it.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -25,15 +30,16 @@ def write(run_dirs: Sequence[Path], out: Path) -> None:
         RecordingError: `out` cannot be written.
     """
     root = Element("testsuites", name="drillbook")
+    repeated = superseded(run_dirs)
     for run_dir in run_dirs:
-        root.append(_suite(run_dir))
-    for count in ("tests", "failures", "errors"):
+        root.append(_suite(run_dir, held_again=run_dir in repeated))
+    for count in ("tests", "failures", "errors", "skipped"):
         root.set(count, str(sum(int(suite.get(count, "0")) for suite in root)))
     indent(root)
     write_atomically(out, tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
 
 
-def _suite(run_dir: Path) -> Element:
+def _suite(run_dir: Path, *, held_again: bool) -> Element:
     try:
         run = read_run(run_dir)
         findings = read_findings(run_dir)
@@ -41,14 +47,15 @@ def _suite(run_dir: Path) -> Element:
         suite = Element("testsuite", name=_text(run_dir.name))
         _trouble(suite, run_dir.name, "the recording can be read", str(error))
         return _counted(suite)
-    suite = Element("testsuite", name=_text(run.scenario))
+    name = _text(f"{run.scenario}{_HELD_AGAIN if held_again else ''}")
+    suite = Element("testsuite", name=name)
     suite.set(
         "timestamp", datetime.fromtimestamp(run.anchor_wall_ns / 1e9, UTC).isoformat(timespec="seconds")
     )
     suite.set("time", f"{_seconds(run_dir):.3f}")
     _properties(suite, run)
     for finding in findings:
-        _case(suite, run, finding)
+        _case(suite, run, finding, held_again=held_again)
     if not findings:
         _trouble(
             suite, run.scenario, "the run was judged", f"{run_dir} holds no findings: nothing was concluded"
@@ -75,8 +82,9 @@ def _properties(suite: Element, run: RunInfo) -> None:
         SubElement(properties, "property", name=_text(name), value=_text(value))
 
 
-def _case(suite: Element, run: RunInfo, finding: Finding) -> None:
-    case = SubElement(suite, "testcase", classname=_text(run.scenario), name=_text(finding.claim))
+def _case(suite: Element, run: RunInfo, finding: Finding, *, held_again: bool) -> None:
+    # A class of its own too: CI servers tell cases apart by class and name only.
+    case = SubElement(suite, "testcase", classname=suite.get("name", ""), name=_text(finding.claim))
     told = [finding.sentence, f"source: {finding.source}", f"{finding.verdict}: {finding.because}"]
     told += [f"precision: {finding.precision}"] if finding.precision else []
     told += [f"evidence: {sentence}" for sentence in finding.evidence]
@@ -86,6 +94,9 @@ def _case(suite: Element, run: RunInfo, finding: Finding) -> None:
     match finding.verdict:
         case Verdict.FAIL:
             SubElement(case, "failure", message=_text(finding.because), type="FAIL").text = text
+        case Verdict.INCONCLUSIVE if held_again:
+            SubElement(case, "skipped", message=_text(f"held again: {finding.because}"))
+            SubElement(case, "system-out").text = text
         case Verdict.INCONCLUSIVE:
             SubElement(case, "error", message=_text(finding.because), type="INCONCLUSIVE").text = text
         case Verdict.PASS:
@@ -102,6 +113,7 @@ def _counted(suite: Element) -> Element:
         ("tests", "testcase"),
         ("failures", "testcase/failure"),
         ("errors", "testcase/error"),
+        ("skipped", "testcase/skipped"),
     ):
         suite.set(count, str(len(suite.findall(path))))
     return suite

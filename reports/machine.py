@@ -11,7 +11,7 @@ import msgspec
 
 from harness.errors import RecordingError
 from harness.recording.records import Verdict
-from harness.recording.rundir import read_findings, read_run, worst, write_atomically
+from harness.recording.rundir import read_findings, read_run, superseded, worst, write_atomically
 
 SUMMARY_VERSION = 1
 
@@ -26,11 +26,15 @@ def write(run_dirs: Sequence[Path], out: Path) -> None:
 
 
 def summary(run_dirs: Sequence[Path]) -> dict[str, Any]:
-    """The document as plain data. A run that cannot be read is INCONCLUSIVE and says why."""
-    runs = [_run(run_dir) for run_dir in run_dirs]
+    """The document as plain data. A run that cannot be read is INCONCLUSIVE and says why.
+
+    A run that another one repeats is told and marked, and does not decide the verdict.
+    """
+    repeated = superseded(run_dirs)
+    runs = [_run(run_dir) | {"superseded": run_dir in repeated} for run_dir in run_dirs]
     return {
         "summary_version": SUMMARY_VERSION,
-        "verdict": worst(Verdict(run["verdict"]) for run in runs).value,
+        "verdict": worst(Verdict(run["verdict"]) for run in runs if not run["superseded"]).value,
         "runs": runs,
     }
 

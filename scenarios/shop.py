@@ -4,12 +4,14 @@ Everything here is said from outside: environment variables, HTTP, SQL. Nothing 
 nothing could be from your own system.
 """
 
+import difflib
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.errors import ConfigError
 from harness.load.operations import Answer, Operation, Request
 from harness.probes.http import HttpTable
 from harness.probes.kafka import KafkaLag
@@ -23,13 +25,26 @@ from scenarios.profiles import ShopTimers, profile
 ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = ROOT / "target_app" / "migrations"
 GATEWAYS = ("gateway-1", "gateway-2")
+# The planted defects of the shop. Checked here too, so that a misspelt one is refused before a server has started.
+VARIANTS = ("compensation-stops-half-way", "fallback-queue-in-memory", "payment-key-per-attempt")
 DECLINED = "declined"
 DECLINED_CARD = "tok_declined"
 GOOD_CARD = "tok_visa"
 
 
 def target(settings: Settings) -> Target:
-    """The shop, configured for a profile and with the wanted planted defects."""
+    """The shop, configured for a profile and with the wanted planted defects.
+
+    Raises:
+        ConfigError: There is no such profile or defect.
+    """
+    for variant in settings.variants:
+        if variant not in VARIANTS:
+            near = difflib.get_close_matches(variant, VARIANTS, n=1) or VARIANTS
+            raise ConfigError(
+                f"the shop has no variant {variant!r}: did you mean {' or '.join(near)}? A drill without the defect it "
+                "was asked for would say that the defect cannot be caught."
+            )
     shop = _Configuration(profile(settings.profile).timers, settings.variants)
     return Target(
         name="sample shop",

@@ -81,6 +81,7 @@ class Drill:
         took_ms: float = 20,
         late_ms: float = 0,
         name: str = "place_order",
+        error: str = "",
         **detail: str,
     ) -> "Drill":
         number, self._operations = self._operations, self._operations + 1
@@ -89,7 +90,11 @@ class Drill:
         self.recorder.note(Stream.OPERATIONS, intent)
         if outcome != "unknown":
             done = Done(
-                id=number, done_ns=sent_ns + round(took_ms * 1e6), outcome=Outcome(outcome), status=202
+                id=number,
+                done_ns=sent_ns + round(took_ms * 1e6),
+                outcome=Outcome(outcome),
+                status=0 if error else 202,
+                error=error,
             )
             self.recorder.note(Stream.OPERATIONS, done)
         return self

@@ -214,6 +214,7 @@ class RunInfo:
         promised: What the scenario planned: phases with seconds, rate, operation count.
         versions: Of drillbook, Python and every server.
         lines: How many lines each stream had when the run ended, so that a lost one is missed.
+        supersedes: The folder beside this one of an INCONCLUSIVE run that this run repeats, or "".
     """
 
     run_id: str
@@ -234,4 +235,5 @@ class RunInfo:
     configuration: Mapping[str, Any] = field(default_factory=dict)
     ended: str = ""
     lines: Mapping[str, int] = field(default_factory=dict)
+    supersedes: str = ""
     format_version: int = FORMAT_VERSION

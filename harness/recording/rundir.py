@@ -20,6 +20,7 @@ from harness.recording.records import FORMAT_VERSION, Finding, RunInfo, Stream, 
 
 RUN_FILE = "run.json"
 COMPLETED = "completed"
+INTERRUPTED = "interrupted"
 
 R = TypeVar("R")
 
@@ -181,6 +182,21 @@ def read_findings(run_dir: Path) -> tuple[Finding, ...]:
     if found is not None and (damage or found.torn_bytes):
         raise RecordingError(f"{path} is damaged. Judge the run again: `drill judge {run_dir}`.")
     return tuple(findings)
+
+
+def superseded(run_dirs: Sequence[Path]) -> set[Path]:
+    """Those of some runs that another of them repeats, because nothing could be concluded from them.
+
+    A run that cannot be read supersedes nothing: what it would have repeated then still counts.
+    """
+    found = set()
+    for run_dir in run_dirs:
+        try:
+            earlier = read_run(run_dir).supersedes
+        except RecordingError:
+            continue
+        found |= {run_dir.with_name(earlier)} if earlier else set()
+    return found & set(run_dirs)
 
 
 def write_findings(run_dir: Path, findings: Sequence[Finding]) -> None:

@@ -1,11 +1,11 @@
 """The shop as seen from outside: what its clients send, and what an answer means."""
 
 import json
-import random
 from dataclasses import asdict
 
 import pytest
 
+from harness.chance import Chance
 from harness.checks import from_record, to_record
 from harness.load import operations
 from harness.load.operations import Answer
@@ -18,13 +18,13 @@ from scenarios.shop import DECLINED_CARD, PlaceOrder, observation
 
 
 def test_the_same_number_and_seed_make_the_same_order() -> None:
-    first, again = (PlaceOrder().request(7, random.Random(3)) for _ in range(2))
+    first, again = (PlaceOrder().request(7, Chance(3).stream("order")) for _ in range(2))
     assert asdict(first) == asdict(again)
     assert first.key == first.body["order_id"] == first.headers["Idempotency-Key"]
 
 
 def test_declined_cards_are_told_to_the_checkers() -> None:
-    requests = [PlaceOrder(declined_share=0.3).request(n, random.Random(n)) for n in range(300)]
+    requests = [PlaceOrder(declined_share=0.3).request(n, Chance(n).stream("order")) for n in range(300)]
     declined = [request for request in requests if request.body["card"] == DECLINED_CARD]
     assert 0 < len(declined) < 300
     assert all((request in declined) == (request.detail == {"expect": "declined"}) for request in requests)

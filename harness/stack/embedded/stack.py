@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -140,13 +140,26 @@ class EmbeddedStack:
             for spec in self.plan.specs:
                 ready[spec.name] = Future()
             started = [pool.submit(self._start_one, name, ready) for name in ready]
-            done, _ = wait(started, return_when=FIRST_EXCEPTION)
+            try:
+                done, _ = wait(started, return_when=FIRST_EXCEPTION)
+            except BaseException:
+                self._give_up(ready)
+                raise
             for future in done:
                 if future.exception() is not None:
                     for other in ready.values():
                         other.cancel()
                     future.result()
         self._as_made = self._fingerprint()
+
+    def _give_up(self, ready: Mapping[str, "Future[None]"]) -> None:
+        """Somebody stopped us: begin nothing more, and end what would still be waited for."""
+        for name, future in ready.items():
+            future.cancel()
+            # PostgreSQL leaves shared memory behind when it is killed.
+            number = signal.SIGQUIT if name == POSTGRES else signal.SIGKILL
+            with suppress(StackError):  # not started yet
+                self.supervisor.signal(name, number)
 
     def _start_one(self, name: str, ready: Mapping[str, "Future[None]"]) -> None:
         for other in self.plan.waits_for.get(name, ()):

@@ -1,0 +1,208 @@
+"""The command itself: its exit codes, and what goes where."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import cli, detection, sessions
+from harness import doctor as examination
+from harness.detection import Detection
+from harness.doctor import Diagnosis
+from harness.errors import ExitCode, Interrupted, StackError
+from harness.sessions import Outcome
+from harness.stack.embedded.sources import Source, Standing
+from tests.histories import innocent_drill
+from tests.tidy.sources import ROOT
+
+Drill = Callable[..., int]
+
+
+@pytest.fixture
+def drill(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Drill:
+    """Call `drill` with arguments in an empty folder; its exit code."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["drill", *arguments])
+        with pytest.raises(SystemExit) as exited:
+            cli.main()
+        assert isinstance(exited.value.code, int)
+        return exited.value.code
+
+    return call
+
+
+def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["frobnicate"],
+        ["run", "--no-such-flag"],
+        ["run", "--seed", "tomorrow"],
+        ["run", "--seed", "-1"],
+        ["run", "--brokers", "2"],
+        ["run", "--runtime", "vagrant"],
+        ["run", "--scenarios", "nowhere"],
+        ["run"],
+        ["list"],
+        ["detect", "--scenarios", "nowhere"],
+        ["detect", "--seed", "-1"],
+        ["judge"],
+        ["judge", "nowhere"],
+        ["run", "--junit", "."],
+        ["run", "--junit", "/proc/1/none/junit.xml"],
+        ["up", "--brokers", "2"],
+        ["up", "--lease", "0"],
+    ],
+)
+def test_bad_usage_is_exit_code_2_and_one_message_on_standard_error(
+    drill: Drill, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert drill(*arguments) == ExitCode.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.strip()
+    assert "Traceback" not in err
+
+
+def test_a_refused_session_still_prints_its_json(drill: Drill, capsys: pytest.CaptureFixture[str]) -> None:
+    assert drill("run", "--json", "--brokers", "2") == ExitCode.USAGE
+    out, err = capsys.readouterr()
+    data = json.loads(out)
+    assert data["exit_code"] == 2
+    assert data["errors"][0] in err
+
+
+@pytest.mark.parametrize("code", list(ExitCode))
+def test_the_session_s_exit_code_is_the_command_s(
+    drill: Drill, code: ExitCode, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+
+    def run(folder: Path, arguments: list[str]) -> Outcome:
+        asked.append((folder, arguments))
+        return Outcome(code=code, judgements=(), errors=("because",), scenarios=())
+
+    monkeypatch.setattr(sessions, "run", run)
+    assert drill("run", "one", "two", "--seed", "7", "--variant", "a", "-k", "x", "--json") == code
+    assert asked == [
+        (
+            Path("scenarios"),
+            ["--drill-seed=7", "--drill-variant=a", "--drill-only=one", "--drill-only=two", "-k", "x"],
+        )
+    ]
+    out, err = capsys.readouterr()
+    assert json.loads(out)["exit_code"] == code
+    assert "drill: because" in err
+
+
+def test_every_option_of_run_is_one_of_the_plugin(
+    drill: Drill, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    asked: list[str] = []
+
+    def run(folder: Path, arguments: list[str]) -> Outcome:
+        asked.extend(arguments)
+        return Outcome(code=ExitCode.PASS, judgements=(), errors=(), scenarios=())
+
+    monkeypatch.setattr(sessions, "run", run)
+    flags = ["--profile=ci", "--seed=1", "--runtime=embedded", "--brokers=1", "--runs=r", "--variant=v"]
+    assert drill("run", "name", *flags) == ExitCode.PASS
+    names = [argument.partition("=")[0] for argument in asked]
+    assert len(names) == len(flags) + 1
+    for name in names:
+        assert pytestconfig.getoption(name.removeprefix("--").replace("-", "_"), "unknown") != "unknown"
+
+
+def test_judging_prints_findings_to_people_and_to_machines(
+    drill: Drill, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    innocent_drill(tmp_path / "run").ended()
+    assert drill("judge", "run", "--json") == ExitCode.INCONCLUSIVE
+    out, err = capsys.readouterr()
+    assert json.loads(out)["verdict"] == "INCONCLUSIVE"
+    assert "INCONCLUSIVE  saga-payment-outage" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(StackError("no"), ExitCode.NO_STACK), (Interrupted("no"), ExitCode.INTERRUPTED)]
+)
+def test_an_error_of_ours_is_one_line_and_its_own_exit_code(
+    drill: Drill,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    code: ExitCode,
+) -> None:
+    def refuse(*_: object) -> list[Detection]:
+        raise error
+
+    monkeypatch.setattr(detection, "detect", refuse)
+    assert drill("detect") == code
+    assert capsys.readouterr().err == "drill: no\n"
+
+
+def test_ctrl_c_while_a_stack_comes_up_is_130_and_says_what_became_of_it(
+    drill: Drill, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("harness.stack.embedded.detached.up", stopped)
+    assert drill("up") == ExitCode.INTERRUPTED
+    assert capsys.readouterr().err == (
+        "drill: interrupted. The stack that was being started has been ended\n"
+    )
+
+
+@pytest.mark.parametrize(("problem", "code"), [("", ExitCode.PASS), ("gone", ExitCode.NO_STACK)])
+def test_the_doctor_s_exit_code_says_whether_a_stack_could_start(
+    drill: Drill,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    problem: str,
+    code: ExitCode,
+) -> None:
+    java = Standing(name="Java", version="21", source=Source.PATH, variable="JAVA_HOME", problem=problem)
+    monkeypatch.setattr(examination, "examine", lambda **_: Diagnosis(programs=(java,), checks=()))
+    assert drill("doctor", "--json") == code
+    assert json.loads(capsys.readouterr().out)["can_start"] is (code is ExitCode.PASS)
+    assert drill("doctor") == code
+    assert "Java" in capsys.readouterr().out
+
+
+def test_help_imports_no_client_of_a_server() -> None:
+    heavy = ["pytest", "polars", "pydantic", "confluent_kafka", "httpx", "asyncpg", "redis", "msgspec"]
+    done = python("-c", f"import sys, harness.cli; print([name for name in {heavy} if name in sys.modules])")
+    assert done.stdout == "[]\n"
+
+
+def test_the_shell_is_offered_scenarios_and_defects() -> None:
+    def offered(line: str) -> list[str]:
+        words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
+        call = "import sys; sys.argv[0] = 'drill'; from harness.cli import main; main()"
+        return python("-c", call, _DRILL_COMPLETE="complete_bash", **words).stdout.split()
+
+    assert offered("drill run bas") == ["baseline"]
+    assert offered("drill run --profile g") == ["guide"]
+    assert "payment-key-per-attempt" in offered("drill detect ")
+
+
+def test_the_version_is_printed(drill: Drill, capsys: pytest.CaptureFixture[str]) -> None:
+    assert drill("--version") == ExitCode.PASS
+    assert capsys.readouterr().out.startswith("drillbook ")

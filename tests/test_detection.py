@@ -1,0 +1,110 @@
+"""Detection with sessions that are made up: what counts as caught, and what as no answer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from harness import sessions
+from harness.detection import Detection, detect, overall
+from harness.errors import ConfigError, ExitCode, Interrupted, StackError
+from harness.judgement import EXIT_CODES, Judgement
+from harness.plugin import ScenarioInfo
+from harness.recording.records import Verdict
+from harness.sessions import Outcome
+from tests.fake_stack import finding
+
+SCENARIO = ScenarioInfo("outage", "X", "why", (("forgetful-queue", "it-holds"),))
+
+
+class Sessions:
+    """Answers in the place of pytest."""
+
+    def __init__(self, held: Outcome) -> None:
+        self.held = held
+        self.asked: list[Sequence[str]] = []
+
+    def run(self, folder: Path, arguments: Sequence[str]) -> Outcome:
+        self.asked.append(arguments)
+        if "--collect-only" in arguments:
+            return Outcome(code=ExitCode.INCONCLUSIVE, judgements=(), errors=(), scenarios=(SCENARIO,))
+        return self.held
+
+
+def outcome(*verdicts: Verdict, code: ExitCode | None = None, claim: str = "it-holds") -> Outcome:
+    judgements = tuple(
+        Judgement(
+            scenario="outage",
+            verdict=verdict,
+            findings=(finding(verdict, claim=claim),),
+            run_dir=Path(f"runs/{number}"),
+            replay="",
+            superseded=number + 1 < len(verdicts),
+        )
+        for number, verdict in enumerate(verdicts)
+    )
+    code = EXIT_CODES[verdicts[-1]] if code is None else code
+    return Outcome(code=code, judgements=judgements, errors=("why not",), scenarios=(SCENARIO,))
+
+
+def detected(monkeypatch: pytest.MonkeyPatch, held: Outcome, *only: str) -> tuple[list[Detection], Sessions]:
+    fake = Sessions(held)
+    monkeypatch.setattr(sessions, "run", fake.run)
+    return detect(Path("scenarios"), ["--drill-seed=7"], only), fake
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [
+        ((Verdict.FAIL,), ExitCode.PASS),
+        ((Verdict.PASS,), ExitCode.FAIL),
+        ((Verdict.INCONCLUSIVE,), ExitCode.INCONCLUSIVE),
+        ((Verdict.INCONCLUSIVE, Verdict.FAIL), ExitCode.PASS),
+    ],
+)
+def test_a_defect_is_caught_if_its_claim_fails_in_the_run_that_counts(
+    monkeypatch: pytest.MonkeyPatch, verdicts: tuple[Verdict, ...], code: ExitCode
+) -> None:
+    [found], fake = detected(monkeypatch, outcome(*verdicts))
+    assert (found.code, found.caught) == (code, code is ExitCode.PASS)
+    assert found.run_dir == f"runs/{len(verdicts) - 1}"
+    assert fake.asked[1] == [
+        "--drill-seed=7",
+        "--drill-variant=forgetful-queue",
+        "--drill-only=outage",
+    ]
+
+
+def test_a_defect_caught_by_another_claim_is_not_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    [found], _ = detected(monkeypatch, outcome(Verdict.FAIL, claim="another"))
+    assert (found.code, found.failed) == (ExitCode.INCONCLUSIVE, ("another",))
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (ExitCode.NO_STACK, StackError),
+        (ExitCode.INTERRUPTED, Interrupted),
+        (ExitCode.USAGE, ConfigError),
+    ],
+)
+def test_a_drill_that_was_not_held_is_no_missed_defect(
+    monkeypatch: pytest.MonkeyPatch, code: ExitCode, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match="outage with forgetful-queue was not held: why not"):
+        detected(monkeypatch, outcome(code=code))
+
+
+def test_an_unknown_defect_is_refused_and_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="Did you mean forgetful-queue"):
+        detected(monkeypatch, outcome(Verdict.FAIL), "forgetful-cue")
+
+
+def test_one_miss_decides_and_nothing_tried_is_not_green(monkeypatch: pytest.MonkeyPatch) -> None:
+    [caught], _ = detected(monkeypatch, outcome(Verdict.FAIL))
+    [missed], _ = detected(monkeypatch, outcome(Verdict.PASS))
+    [silent], _ = detected(monkeypatch, outcome(Verdict.INCONCLUSIVE))
+    assert overall([caught]) is ExitCode.PASS
+    assert overall([caught, silent]) is ExitCode.INCONCLUSIVE
+    assert overall([caught, silent, missed]) is ExitCode.FAIL
+    assert overall([]) is ExitCode.INCONCLUSIVE
