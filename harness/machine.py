@@ -34,6 +34,6 @@ def refuse_timers_below(shortest_timer_s: float, delay_s: float) -> None:
     if shortest_timer_s < LEAST_TIMES_THE_DELAY * delay_s:
         raise ConfigError(
             f"the profile's shortest timer is {shortest_timer_s:g} s, but this machine wakes a sleeper "
-            f"{delay_s * 1e3:.0f} ms late: below {LEAST_TIMES_THE_DELAY} times that a drill measures the scheduler and not the target. "
-            "Use --profile guide, or a machine with less to do."
+            f"{delay_s * 1e3:.0f} ms late: below {LEAST_TIMES_THE_DELAY} times that a drill measures the scheduler "
+            "and not the target. Use --profile guide, or a machine with less to do."
         )

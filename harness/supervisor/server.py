@@ -72,7 +72,7 @@ class Supervisor:
     _processes: dict[str, Process] = field(default_factory=dict)
     _promises: dict[str, Promise] = field(default_factory=dict)
     _over: asyncio.Event = field(default_factory=asyncio.Event)
-    _expires_ns: int = 0
+    _lease_end: asyncio.TimerHandle | None = None
     _connections: int = 0
     _tokens: int = 0
 
@@ -87,9 +87,8 @@ class Supervisor:
         self.folder.socket.chmod(0o600)
         if pipe is not None:
             await self._end_with(pipe)
-        lease = loop.create_task(self._watch_lease())
+        self._begin_lease()
         await self._over.wait()
-        lease.cancel()
         server.close()
         self._tear_down()
 
@@ -104,14 +103,18 @@ class Supervisor:
         over = self._over
         await asyncio.get_running_loop().connect_read_pipe(Lifeline, os.fdopen(pipe, "rb", buffering=0))
 
-    async def _watch_lease(self) -> None:
-        if self.lease_s is None:
-            return
-        self.folder.lease.touch()
-        self._expires_ns = SYSTEM_CLOCK.now_ns() + round(self.lease_s * NS_PER_S)
-        while (left_ns := self._expires_ns - SYSTEM_CLOCK.now_ns()) > 0:
-            await asyncio.sleep(left_ns / NS_PER_S)
-        self._over.set()
+    def _begin_lease(self) -> None:
+        if self.lease_s is not None:
+            self.folder.lease.touch()
+            self._prolong(self.lease_s)
+
+    def _prolong(self, lease_s: float) -> None:
+        """End the stack `lease_s` from now, unless somebody prolongs it again; never earlier than was promised."""
+        loop = asyncio.get_running_loop()
+        if self._lease_end is None or self._lease_end.when() < loop.time() + lease_s:
+            if self._lease_end is not None:
+                self._lease_end.cancel()
+            self._lease_end = loop.call_later(lease_s, self._over.set)
 
     def _tear_down(self) -> None:
         """End every process and give everything back. Toxics end with Toxiproxy, which is ours as well."""
@@ -270,7 +273,7 @@ class Supervisor:
     async def _renew(self, *, lease_s: float) -> bool:
         if self.lease_s is None:
             return False
-        self._expires_ns = max(self._expires_ns, SYSTEM_CLOCK.now_ns() + round(lease_s * NS_PER_S))
+        self._prolong(lease_s)
         return True
 
     async def _ask_tear_down(self) -> bool:

@@ -42,8 +42,8 @@ def base_folder() -> Path:
     status = base.lstat()
     if status.st_uid != uid or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
         raise ConfigError(
-            f"{base} must be a folder that only uid {uid} can write to, but it belongs to uid {status.st_uid} with mode "
-            f"{stat.filemode(status.st_mode)}. Others could put files there that we would run. "
+            f"{base} must be a folder that only uid {uid} can write to, but it belongs to uid {status.st_uid} with "
+            f"mode {stat.filemode(status.st_mode)}. Others could put files there that we would run. "
             f"Remove it, or set {STATE_VARIABLE} to a folder of your own."
         )
     return base

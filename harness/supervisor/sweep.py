@@ -6,6 +6,7 @@ processes. Both are recognised by what we wrote down: a folder of ours that nobo
 """
 
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,12 +47,10 @@ def kill_everything_in(folder: state.StateFolder, *, grace_s: float = 2.0) -> in
         # A stopped process takes a signal only once it runs again.
         processes.send(gentle, signal.SIGCONT)
         processes.send(gentle, signal.SIGQUIT)
-        try:
+        with suppress(DeadlineError):  # the loop below does not ask
             wait_until(
                 lambda: not processes.alive(gentle), within_s=grace_s, what="postgres to quit", every_s=0.01
             )
-        except DeadlineError:
-            pass  # the loop below does not ask
 
     def none_left() -> bool:
         left = processes.alive(processes.working_in(folder.path))

@@ -77,7 +77,9 @@ def gone(family: list[psutil.Process]) -> bool:
     return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family)
 
 
-def test_a_cut_lifeline_ends_every_process_and_removes_the_folder(held: tuple[SupervisorClient, Lifeline]) -> None:
+def test_a_cut_lifeline_ends_every_process_and_removes_the_folder(
+    held: tuple[SupervisorClient, Lifeline],
+) -> None:
     client, lifeline = held
     family = start(client)
     lifeline.cut()
@@ -90,7 +92,11 @@ def test_killing_the_supervisor_kills_what_it_started_and_a_sweep_clears_the_res
 ) -> None:
     client, _ = held
     family = start(client)
-    [supervisor] = [process for process in psutil.Process().children() if "harness.supervisor" in " ".join(process.cmdline())]
+    [supervisor] = [
+        process
+        for process in psutil.Process().children()
+        if "harness.supervisor" in " ".join(process.cmdline())
+    ]
     supervisor.kill()
     supervisor.wait(5)
     [swept] = sweep.sweep(base)
@@ -107,7 +113,9 @@ def test_a_sweep_leaves_a_live_stack_alone(held: tuple[SupervisorClient, Lifelin
     assert all(process.is_running() for process in family)
 
 
-def test_kill_pause_and_resume_reach_children_that_left_the_session(held: tuple[SupervisorClient, Lifeline]) -> None:
+def test_kill_pause_and_resume_reach_children_that_left_the_session(
+    held: tuple[SupervisorClient, Lifeline],
+) -> None:
     client, _ = held
     family = start(client)
     client.signal("server", signal.SIGSTOP)
@@ -137,7 +145,9 @@ def test_a_busy_port_is_refused_with_its_number(held: tuple[SupervisorClient, Li
         client.spawn(server(port))
 
 
-def test_two_stacks_are_never_given_the_same_port(base: Path, held: tuple[SupervisorClient, Lifeline]) -> None:
+def test_two_stacks_are_never_given_the_same_port(
+    base: Path, held: tuple[SupervisorClient, Lifeline]
+) -> None:
     client, _ = held
     other, lifeline = launch(run_id="other", base=base, logs=None)
     assert lifeline is not None
@@ -158,7 +168,9 @@ def test_a_detached_stack_ends_with_its_lease(base: Path) -> None:
     assert gone(family)
 
 
-def test_an_unknown_service_or_verb_is_an_error_and_not_the_end(held: tuple[SupervisorClient, Lifeline]) -> None:
+def test_an_unknown_service_or_verb_is_an_error_and_not_the_end(
+    held: tuple[SupervisorClient, Lifeline],
+) -> None:
     client, _ = held
     with pytest.raises(StackError, match="no service 'ghost'"):
         client.state("ghost")

@@ -56,12 +56,20 @@ def _postgres(readiness: Readiness) -> bool:
         return False
 
 
-def _ping(protocol: WireProtocol) -> Callable[[Readiness], bool]:
-    def answers(readiness: Readiness) -> bool:
-        address = Address(LOOPBACK, readiness.port)
-        return round_trip(address, protocol, timeout_s=QUESTION_TIMEOUT_S).ending is Ending.ANSWERED
+def _redis(readiness: Readiness) -> bool:
+    """PONG and nothing else: a server that still loads its data answers too, with an error."""
+    try:
+        with socket.create_connection((LOOPBACK, readiness.port), timeout=QUESTION_TIMEOUT_S) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(16).startswith(b"+PONG")
+    except OSError:
+        return False
 
-    return answers
+
+def _kafka(readiness: Readiness) -> bool:
+    address = Address(LOOPBACK, readiness.port)
+    trip = round_trip(address, WireProtocol.KAFKA, timeout_s=QUESTION_TIMEOUT_S)
+    return trip.ending is Ending.ANSWERED
 
 
 def _accepts(readiness: Readiness) -> bool:
@@ -75,7 +83,7 @@ def _accepts(readiness: Readiness) -> bool:
 _QUESTIONS: dict[ReadyKind, Callable[[Readiness], bool]] = {
     ReadyKind.HTTP: _http,
     ReadyKind.POSTGRES: _postgres,
-    ReadyKind.REDIS: _ping(WireProtocol.REDIS),
-    ReadyKind.KAFKA: _ping(WireProtocol.KAFKA),
+    ReadyKind.REDIS: _redis,
+    ReadyKind.KAFKA: _kafka,
     ReadyKind.TCP: _accepts,
 }

@@ -1,0 +1,3 @@
+"""The short drill is there to be killed by `sigkill.py`, not to be a test of ours."""
+
+collect_ignore = ["short"]

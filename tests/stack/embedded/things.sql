@@ -1,0 +1,2 @@
+create table things (id bigserial primary key, name text);
+insert into things (name) values ('first');
