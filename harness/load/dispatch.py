@@ -158,8 +158,11 @@ class Dispatch:
 
     def _perform(self, number: int, request: Request, intended_ns: int) -> None:
         try:
-            self._intend(number, request, intended_ns)
+            sent_ns = self._intend(number, request, intended_ns)
             self._sent += 1
+            self._sent_ns.append(sent_ns)
+            self._forget_before(sent_ns - NS_PER_S)
+            self._late_ms.append((sent_ns - intended_ns) / NS_PER_MS)
             try:
                 answer = self._client.ask(request, name=self._operation.name)
             except OwnLimitError as error:
@@ -178,7 +181,8 @@ class Dispatch:
         except Exception as error:  # noqa: BLE001 - the disk, or the operation's own code
             self._give_up(error)
 
-    def _intend(self, number: int, request: Request, intended_ns: int) -> None:
+    def _intend(self, number: int, request: Request, intended_ns: int) -> int:
+        """Write down that a request leaves now, and when that is."""
         now_ns = self._clock.now_ns()
         self._note(
             Intent(
@@ -190,9 +194,7 @@ class Dispatch:
                 detail=request.detail,
             )
         )
-        self._late_ms.append((now_ns - intended_ns) / NS_PER_MS)
-        self._sent_ns.append(now_ns)
-        self._forget_before(now_ns - NS_PER_S)
+        return now_ns
 
     def _forget_before(self, at_ns: int) -> None:
         """Keep no more than the last second of what was sent, whether or not anybody looks."""

@@ -73,13 +73,8 @@ def plan(
 def _servers(
     target: Target, brokers: int, ports: Ports, programs: Programs, folder: StateFolder
 ) -> list[ProcessSpec]:
+    """Kafka first: it takes longest, and copying PostgreSQL's thousand files would hold its start up."""
     specs = []
-    if target.databases:
-        specs.append(
-            postgres.spec(port=ports.servers[POSTGRES], program=programs.postgres, work=folder.work(POSTGRES))
-        )
-    if target.redis:
-        specs.append(valkey.spec(port=ports.servers[REDIS], program=programs.valkey, work=folder.work(REDIS)))
     if target.topics:
         cluster = _cluster(target, brokers, ports)
         runtime = programs.kafka
@@ -90,6 +85,12 @@ def _servers(
             kafka.broker_spec(number=number, cluster=cluster, runtime=runtime, work=folder.work(name))
             for number, name in enumerate(kafka_nodes(brokers), start=1)
         ]
+    if target.databases:
+        specs.append(
+            postgres.spec(port=ports.servers[POSTGRES], program=programs.postgres, work=folder.work(POSTGRES))
+        )
+    if target.redis:
+        specs.append(valkey.spec(port=ports.servers[REDIS], program=programs.valkey, work=folder.work(REDIS)))
     return specs
 
 

@@ -5,7 +5,6 @@ another one left behind would be worse than a slow one. Everything here goes to 
 """
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,15 +29,6 @@ KAFKA_TIMEOUT_S = 15.0
 _INTERNAL_TOPIC = "__"
 
 
-def migrations_digest(target: Target) -> str:
-    """What the target's databases are made of, as a short digest."""
-    digest = hashlib.sha256()
-    for database in target.databases:
-        for script in database.migrations:
-            digest.update(f"{database.name}:{Path(script).name}:".encode() + _read(script).encode())
-    return digest.hexdigest()[:12]
-
-
 def _read(script: str) -> str:
     try:
         return Path(script).read_text()
@@ -57,29 +47,24 @@ async def _connect(postgres: Address, database: str) -> Any:
     )
 
 
-async def _make_databases(target: Target, postgres: Address) -> None:
-    admin = await _connect(postgres, "postgres")
-    try:
-        for database in target.databases:
-            await _make_database(admin, postgres, database)
-    finally:
-        await admin.close(timeout=5)
-
-
-async def _make_database(admin: Any, postgres: Address, database: Database) -> None:
+async def _make_database(postgres: Address, database: Database) -> None:
     """Make a template with all migrations applied, then the database as a copy of it."""
     template = database.name + TEMPLATE_SUFFIX
-    await admin.execute(f'create database "{template}"')
-    connection = await _connect(postgres, template)
+    admin = await _connect(postgres, "postgres")
     try:
-        for script in database.migrations:
-            try:
-                await connection.execute(_read(script))
-            except asyncpg.PostgresError as error:
-                raise StackError(f"the migration {script} fails: {error}") from error
+        await admin.execute(f'create database "{template}"')
+        connection = await _connect(postgres, template)
+        try:
+            for script in database.migrations:
+                try:
+                    await connection.execute(_read(script))
+                except asyncpg.PostgresError as error:
+                    raise StackError(f"the migration {script} fails: {error}") from error
+        finally:
+            await connection.close(timeout=5)
+        await admin.execute(f'create database "{database.name}" template "{template}"')
     finally:
-        await connection.close(timeout=5)
-    await admin.execute(f'create database "{database.name}" template "{template}"')
+        await admin.close(timeout=5)
 
 
 def make_databases(target: Target, postgres: Address) -> None:
@@ -88,7 +73,12 @@ def make_databases(target: Target, postgres: Address) -> None:
     Raises:
         StackError: A migration fails; with PostgreSQL's own words.
     """
-    asyncio.run(_make_databases(target, postgres))
+
+    async def make() -> None:
+        # Side by side: each waits for the disk several times, and services wait for all of them.
+        await asyncio.gather(*(_make_database(postgres, database) for database in target.databases))
+
+    asyncio.run(make())
 
 
 def remake_databases(target: Target, postgres: Address) -> None:

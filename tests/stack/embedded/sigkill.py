@@ -26,7 +26,7 @@ from harness.supervisor.ports import busy
 ROOT = Path(__file__).resolve().parents[3]
 WITHIN_S = 5.0
 # What a whole short drill takes on two cores, from the command to its end; moments are drawn from all of it.
-LENGTH_S = 18.0
+LENGTH_S = 16.0
 
 
 @dataclass(frozen=True, kw_only=True)
