@@ -17,10 +17,10 @@ from statistics import median
 
 import httpx
 import psutil
-from harness.load.bench import measure_recording_cost
 
 from harness.clock import NS_PER_S, SYSTEM_CLOCK, wait_until
 from harness.faults.network import AddedLatency
+from harness.load.bench import measure_recording_cost
 from harness.narration import Silence
 from harness.settings import Settings
 from harness.stack.embedded.artifacts import CACHE_VARIABLE
