@@ -40,8 +40,9 @@ gate: $(READY) ## what a CI gate runs: every drill, and JUnit XML in runs/gate.x
 detect: $(READY) ## switch on each planted defect of the sample shop; every one must be caught
 	$(BIN)/drill detect $(ARGS)
 
-bench: $(READY) ## measure what the README promises, and write the table in docs/
+bench: $(READY) ## measure what the README promises, and write the tables in docs/
 	$(BIN)/python -m scenarios.bench $(ARGS)
+	$(BIN)/python -m tests.stack.embedded.sigkill --times 20 > docs/kills.md
 
 lint: $(READY) ## style, format and types
 	$(BIN)/ruff check .

@@ -28,6 +28,17 @@ WITHIN_S = 5.0
 # What a whole short drill takes on two cores, from the command to its end; moments are drawn from all of it.
 LENGTH_S = 16.0
 
+HEADING = """\
+# Killing the harness
+
+Written by `make bench`: a drill with four faults, killed by SIGKILL at {times} moments (seed {seed}), alone or with its
+process group. Nothing of it (process, listening port, shared memory, folder) may be left after five seconds, except the
+recording, and that must be readable.
+
+| killed at | what | processes | stage | nothing left after |
+|---|---|---|---|---|
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Aftermath:
@@ -167,7 +178,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     found = kill_many(chosen.times, chosen.seed)
-    sys.stdout.write("| killed at | what | processes | stage | nothing left after |\n|---|---|---|---|---|\n")
+    sys.stdout.write(HEADING.format(times=chosen.times, seed=chosen.seed))
     for one in found:
         outcome = f"{one.gone_after_s:.2f} s" if one.gone_after_s >= 0 else f"LEFT: {', '.join(one.left)}"
         sys.stdout.write(f"| {one.at_s:.1f} s | {one.how} | {one.processes} | {one.stage} | {outcome} |\n")
