@@ -27,7 +27,8 @@ from harness.narration import Glance, Narrator
 from harness.phases import Phases
 from harness.probes import Probe
 from harness.probes.heartbeat import Heartbeat
-from harness.probes.polling import Polling, final_readings
+from harness.probes.machine_cpu import MachineCpu
+from harness.probes.polling import Polling, final_readings, read_once
 from harness.recording.history import History
 from harness.recording.recorder import Recorder
 from harness.recording.records import Phase, PhaseStarted, RunInfo, Stream, Verdict
@@ -63,13 +64,13 @@ class Observation:
         watched: Probes read again and again during the whole drill.
         every_s: How often. It is the precision of every moment concluded from them.
         final: Probes read once everything has settled.
-        open_work: A probe that reads one row for each thing that still has to settle.
+        open_work: Probes that read one row for each thing that still has to settle.
         gauges: Short names for the terminal, of watched probes; shown is how many rows they read.
     """
 
     watched: tuple[Probe, ...]
     final: tuple[Probe, ...]
-    open_work: Probe
+    open_work: tuple[Probe, ...]
     every_s: float = 0.5
     gauges: tuple[tuple[str, str], ...] = ()
 
@@ -221,7 +222,7 @@ class _Drill:
         return self.chaos.scenario.replace("/", "-") + (f".again-{attempt}" if attempt else "")
 
     def _through_all_phases(self, recorder: Recorder) -> None:
-        note = _PhaseNotes(recorder, self.clock, self.chaos.narrator)
+        note = _PhaseNotes(recorder, self.stack, self.clock, self.chaos.narrator)
         with ExitStack() as held:
             held.enter_context(Heartbeat(recorder.run_dir))
             generator = held.enter_context(self._generator(recorder.run_dir))
@@ -269,7 +270,7 @@ class _Drill:
 
     def _settled(self) -> bool:
         try:
-            return self.observing.open_work.read(self.stack, timeout_s=5.0) == []
+            return all(probe.read(self.stack, timeout_s=5.0) == [] for probe in self.observing.open_work)
         except DrillError:
             return False  # the final reading will say what is wrong; here it is only not settled yet
 
@@ -290,14 +291,17 @@ class _Drill:
 
 @dataclass
 class _PhaseNotes:
-    """Writes down when each phase really began."""
+    """Writes down when each phase really began, and what the machine's processors had done until then."""
 
     recorder: Recorder
+    stack: EmbeddedStack
     clock: Clock
     narrator: Narrator
 
     def started(self, phase: Phase) -> None:
         self.recorder.note(Stream.PHASES, PhaseStarted(phase=phase.value, at_ns=self.clock.now_ns()))
+        cpu = read_once(MachineCpu(), self.stack, timeout_s=READING_TIMEOUT_S, clock=self.clock)
+        self.recorder.note(Stream.READINGS, cpu)
         self.narrator.step(f"{phase.value} begins")
 
     def ended(self) -> None:

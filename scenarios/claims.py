@@ -6,7 +6,7 @@ everything is not safe, it is useless.
 """
 
 from harness.checks import Claim, Evidence, Kind
-from harness.checks.events import AppliedInOrder
+from harness.checks.events import AppliedInOrder, EveryEventApplied
 from harness.checks.evidence import Converged, FinalReading, HealthyBefore
 from harness.checks.liveness import EveryOrderSettles, OrdersAreConfirmed, SagaLog
 from harness.checks.money import ChargedAtMostOnce, LedgersAgree, MoneyConserved
@@ -15,7 +15,7 @@ from harness.checks.saga import UnwoundInReverse
 from harness.checks.steady import SteadyAgain
 from harness.checks.stock import ReservationsMatchOrders, StockConserved
 from harness.checks.tables import Ledger, Orders, Reservations
-from harness.checks.timing import LoadReached, MachineCalm
+from harness.checks.timing import KeptUp, LoadReached, MachineCalm, MachineUncrowded
 from harness.phases import Phases
 from harness.recording.records import Phase
 from scenarios.shop import DECLINED
@@ -30,6 +30,9 @@ NOT_DECLINED = {"expect": DECLINED}
 # Words of the saga log after which a step may have had its effect.
 SAGA_UNCERTAIN = ("STARTED", "QUEUED")
 
+# This much load is far more than what is on its way at any moment in a shop that keeps up: an order takes some 0.1 s.
+BACKLOG_S = 2.0
+
 # The longest stall of the machine that a claim about times or rates can bear: half of the shortest time-out.
 STALL_MS_MAX = 500.0
 
@@ -40,7 +43,9 @@ def offered(phases: Phases, rate_per_s: float) -> tuple[Evidence, ...]:
     reached = tuple(
         LoadReached(phase=phase, rate_per_s=rate_per_s, operation=PLACE_ORDER) for phase in under_load
     )
-    return (*reached, MachineCalm(phases=under_load, max_stall_ms=STALL_MS_MAX))
+    kept_up = KeptUp(reading="pending_orders", rows_max=round(BACKLOG_S * rate_per_s))
+    calm = MachineCalm(phases=under_load, max_stall_ms=STALL_MS_MAX)
+    return (*reached, kept_up, calm, MachineUncrowded(phases=under_load))
 
 
 def universal(
@@ -114,6 +119,14 @@ def universal(
             kind=Kind.SAFETY,
         ),
         Claim(
+            id="every-event-takes-effect",
+            sentence="The last event of each order took effect.",
+            source=UNIVERSAL,
+            check=EveryEventApplied(orders="orders", applied="applied_events"),
+            counts_only_if=(healthy, settled, FinalReading(probes=("orders", "applied_events"))),
+            kind=Kind.LIVENESS,
+        ),
+        Claim(
             id="compensation-runs-in-reverse",
             sentence="A compensated order was unwound in reverse, exactly the steps that had been done.",
             source="Saga Pattern Failures",
@@ -138,6 +151,7 @@ def universal(
                 orders=ORDERS,
                 phases=(Phase.STEADY, Phase.HEAL),
                 share_min=0.99,
+                margin_s=BACKLOG_S,
                 expect_not=NOT_DECLINED,
             ),
             counts_only_if=(healthy, *rates),
@@ -147,7 +161,8 @@ def universal(
             id="steady-again",
             sentence="At the end the shop answers as it did before.",
             source=UNIVERSAL,
-            check=SteadyAgain(operation=PLACE_ORDER),
+            # What two busy cores do to a p95 by themselves; a shop that stays unwell is slower by far more.
+            check=SteadyAgain(operation=PLACE_ORDER, p95_slack_ms=50.0),
             counts_only_if=(healthy, *rates),
             kind=Kind.RATE,
         ),

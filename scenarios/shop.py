@@ -5,6 +5,7 @@ nothing could be from your own system.
 """
 
 import difflib
+import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 from harness.errors import ConfigError
 from harness.load.operations import Answer, Operation, Request
 from harness.probes.http import HttpTable
-from harness.probes.kafka import KafkaLag
+from harness.probes.kafka import KafkaLag, KafkaUnread
 from harness.probes.sql import SqlTable
 from harness.recording.records import Outcome
 from harness.runner import Observation
@@ -195,12 +196,25 @@ class PlaceOrder(Operation):
         )
 
     def outcome(self, answer: Answer) -> tuple[Outcome, Mapping[str, Any]]:
-        """202 is a promise; a 4xx and the gateway's own 503 (nobody was asked) certainly did nothing."""
+        """202 is a promise. A 4xx certainly did nothing, a 5xx only if its own word is that it did nothing.
+
+        The status is not enough: a 503 of the gateway was passed on to nobody, a 503 of orders may come from a
+        database that was lost in the middle of a commit.
+        """
         if answer.status in {200, 201, 202}:
             return Outcome.OK, {}
-        if 400 <= answer.status < 500 or answer.status == 503:
+        if 400 <= answer.status < 500 or _says_rejected(answer.body):
             return Outcome.REJECTED, {}
         return Outcome.UNKNOWN, {}
+
+
+def _says_rejected(body: bytes) -> bool:
+    """Whether a problem answer (RFC 9457) of the shop says that nothing was done."""
+    try:
+        problem = json.loads(body)
+    except ValueError:
+        return False  # some proxy's own page, which knows nothing of what became of the request
+    return isinstance(problem, dict) and problem.get("outcome") == "rejected"
 
 
 ORDERS = SqlTable(
@@ -256,6 +270,7 @@ PENDING_ORDERS = SqlTable(
     query="select order_id from orders where status = 'PENDING' order by order_id",
 )
 LAG = KafkaLag(name="lag", group="order-processing-group", topics=("order-events",))
+UNREAD_EVENTS = KafkaUnread(name="unread_events", lag=LAG)
 
 
 def observation() -> Observation:
@@ -263,6 +278,6 @@ def observation() -> Observation:
     return Observation(
         watched=(OPEN_WORK, PENDING_ORDERS, LAG),
         final=(ORDERS, SAGAS, SAGA_LOG, PAYMENTS, STOCK, RESERVATIONS, APPLIED_EVENTS, LEDGER),
-        open_work=OPEN_WORK,
+        open_work=(OPEN_WORK, UNREAD_EVENTS),
         gauges=((OPEN_WORK.name, "open work"), (PENDING_ORDERS.name, "orders pending")),
     )

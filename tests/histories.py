@@ -64,9 +64,16 @@ def run_info(**changes: Any) -> RunInfo:
 class Drill:
     """A recording in the making; every method but `ended` returns the drill itself."""
 
-    def __init__(self, run_dir: Path, *claims: Claim, phases: Mapping[str, float] = STARTS_S) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        *claims: Claim,
+        phases: Mapping[str, float] = STARTS_S,
+        promised: Mapping[str, Any] | None = None,
+    ) -> None:
         self.recorder = Recorder(run_dir)
-        self.recorder.start(run_info(claims=tuple(to_record(claim) for claim in claims)))
+        recorded = tuple(to_record(claim) for claim in claims)
+        self.recorder.start(run_info(claims=recorded, promised=promised or {}))
         self._operations = 0
         self._faults = 0
         for phase, start_s in phases.items():
@@ -157,6 +164,7 @@ def innocent_tables(orders: int = 20, declined: int = 4) -> dict[str, list[dict[
     for number in range(orders):
         key, bad = f"o{number:03}", number < declined
         order = {"order_id": key, "status": "CANCELLED" if bad else "CONFIRMED", "total_cents": 500}
+        order["version"] = 2
         shop["orders"].append({**order, "items": [{"sku": "mug", "quantity": 2}]})
         if not bad:
             ledger = {"order_id": key, "key": f"pay-{key}", "kind": "charge", "amount_cents": 500, "at_ms": 1}
@@ -183,9 +191,11 @@ def innocent_tables(orders: int = 20, declined: int = 4) -> dict[str, list[dict[
     return shop
 
 
-def innocent_drill(run_dir: Path, *claims: Claim, stall_ms: float = 0) -> Drill:
-    """A whole innocent run, all but its tables and its end: 20 orders, one each second from 10 s on."""
-    drill = Drill(run_dir, *claims)
+def innocent_drill(
+    run_dir: Path, *claims: Claim, stall_ms: float = 0, promised: Mapping[str, Any] | None = None
+) -> Drill:
+    """A whole innocent run, all but its tables and its end: 20 orders, one each second from 26 s on."""
+    drill = Drill(run_dir, *claims, promised=promised)
     for number in range(20):
         drill.operation(f"o{number:03}", 26 + number, expect="declined" if number < 4 else "confirmed")
     return drill.fault().heartbeat(stall_at_s=30, late_ms=stall_ms)

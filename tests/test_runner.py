@@ -74,7 +74,7 @@ class Held:
             faults=faults,
             phases=PHASES,
             claims=(claim(*evidence),),
-            observing=Observation(watched=(), final=(Rows("orders", missing),), open_work=Settled()),
+            observing=Observation(watched=(), final=(Rows("orders", missing),), open_work=(Settled(),)),
         )
 
 
@@ -152,6 +152,6 @@ def test_faults_without_an_impact_phase_are_refused_before_anything_is_hurt(tmp_
             faults=(Planned(fault=Mishap()),),
             phases=Phases(warm_up_s=0, steady_s=1, impact_s=0, heal_s=0, converge_s=1, quiet_s=0),
             claims=(claim(),),
-            observing=Observation(watched=(), final=(), open_work=Settled()),
+            observing=Observation(watched=(), final=(), open_work=(Settled(),)),
         )
     assert held.stack.happened == []

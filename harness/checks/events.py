@@ -1,11 +1,15 @@
-"""Events of one order take effect in the order they were made, each of them, and each once."""
+"""Events of one order take effect in the order they were made, each of them, and each once.
+
+Two checks, because a consumer that stopped has done nothing wrong so far: out of order is wrong at any moment, an
+event without effect only once there was time for it.
+"""
 
 from dataclasses import dataclass
 
 import polars as pl
 
 from harness.checks import CannotSay, Conclusion, conclude
-from harness.checks.tables import final_table, keys
+from harness.checks.tables import final_table, keys, only_once
 from harness.recording.history import History
 
 
@@ -48,5 +52,39 @@ class AppliedInOrder:
             wrongly=(
                 f"of {events.height} events {doubled[self.event].n_unique()} took effect more than once, "
                 f"{backwards.height} behind a later or equal version, {skipped.height} before an earlier one"
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EveryEventApplied:
+    """The last event of every order has taken effect: the consumer's version of it is the order's own.
+
+    Attributes:
+        orders: The reading of the target's orders, one row an order, with the version its last event has.
+        applied: The consumer's log of what it applied, one row an event.
+    """
+
+    orders: str
+    applied: str
+    key: str = "order_id"
+    version: str = "version"
+
+    def check(self, history: History) -> Conclusion:
+        """FAIL names the orders whose last event is missing, or that have events beyond it."""
+        columns = {self.key: pl.String, self.version: pl.Int64}
+        orders = only_once(final_table(history, self.orders, columns), self.key, self.orders)
+        if orders.is_empty():
+            raise CannotSay(f"{self.orders!r} has no rows: no event was made")
+        last = final_table(history, self.applied, columns).group_by(self.key).agg(pl.col(self.version).max())
+        both = orders.join(last, on=self.key, how="full", coalesce=True, suffix="_applied").fill_null(0)
+        behind = both.filter(pl.col(f"{self.version}_applied") < pl.col(self.version))
+        beyond = both.filter(pl.col(f"{self.version}_applied") > pl.col(self.version))
+        return conclude(
+            keys(behind[self.key]) + keys(beyond[self.key]),
+            otherwise=f"the last event of each of {orders.height} orders took effect",
+            wrongly=(
+                f"of {orders.height} orders {behind.height} have a last event that took no effect, and for "
+                f"{beyond.height} an event took effect that the order does not know of"
             ),
         )

@@ -1,5 +1,6 @@
 """What must have been seen before a claim says anything: a drill without its hazard is green for nothing."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -24,7 +25,10 @@ def _episodes(history: History, title: str) -> list[FaultEpisode]:
 
 @dataclass(frozen=True, kw_only=True)
 class FaultBit:
-    """Every fault of that title, or every fault at all, was measured to have the effect asked for."""
+    """Every fault of that title, or every fault at all, was measured to have the effect asked for.
+
+    Every planned one: a fault whose time came too late to be injected leaves no trace among the faults.
+    """
 
     title: str = ""
     only_for_rates: ClassVar[bool] = False
@@ -32,6 +36,11 @@ class FaultBit:
     def seen(self, history: History) -> Seen:
         """Name the faults and what they were seen to do, or the first that did not bite."""
         episodes = _episodes(history, self.title)
+        planned = Counter(
+            title for title in history.run.promised.get("faults", ()) if self.title in ("", title)
+        )
+        if never := sorted(planned - Counter(episode.title for episode in episodes)):
+            return Seen(ok=False, sentence=f"{', '.join(never)}: planned and never injected")
         for episode in episodes:
             if episode.active_ns is None or not episode.seen:
                 return Seen(

@@ -16,8 +16,8 @@ from harness.recording.history import History
 class CancelledPastLimit:
     """Orders whose limit passed while the fault lasted are cancelled in the end and have cost nothing.
 
-    Judged are orders sent after the fault was seen to bite and early enough that limit and slack were over before
-    healing began: they can have been finished by nobody. Later orders may end either way.
+    Judged are orders sent after the fault was seen to bite and acknowledged early enough that limit and slack were
+    over before healing began: they can have been finished by nobody. Later orders may end either way.
 
     Attributes:
         limit_s: The target's time limit for an order.
@@ -39,12 +39,13 @@ class CancelledPastLimit:
         active_ns, healing_ns = self._span(history)
         last_ns = healing_ns - round((self.limit_s + self.slack_s) * NS_PER_S)
         sent = accepted(history, self.operation, self.expect_not).filter(
-            pl.col("sent_ns").is_between(active_ns, last_ns)
+            # The target's clock for an order starts somewhere between the two.
+            (pl.col("sent_ns") >= active_ns) & (pl.col("done_ns") <= last_ns)
         )
         if sent.is_empty():
             raise CannotSay(
-                f"no order was sent early enough to pass its limit of {self.limit_s:g} s (+ {self.slack_s:g} s) before "
-                f"healing began; the fault lasted {(healing_ns - active_ns) / NS_PER_S:.1f} s"
+                f"no order was accepted early enough to pass its limit of {self.limit_s:g} s (+ {self.slack_s:g} s) "
+                f"before healing began; the fault lasted {(healing_ns - active_ns) / NS_PER_S:.1f} s"
             )
         state = self.orders.load(history)
         net = self.ledger.by_order(history).select("order", "net")
@@ -60,7 +61,7 @@ class CancelledPastLimit:
                 f"of {sent.height} orders that passed their limit during the fault {uncancelled.height} are not "
                 f"cancelled and {unpaid_back.height} have money left at the provider"
             ),
-            precision=f"the limit is counted from when the request left, with {self.slack_s:g} s of slack",
+            precision=f"the limit is counted from when the order was acknowledged, with {self.slack_s:g} s of slack",
         )
 
     def _span(self, history: History) -> tuple[int, int]:

@@ -68,6 +68,8 @@ class OrdersAreConfirmed:
     Attributes:
         share_min: Above 0, at most 1.
         phases: When they were sent.
+        margin_s: Orders sent so shortly before the end of such a phase are left out: what came next may rightly
+            have caught them on their way. It is the longest that a healthy target takes for an order.
         expect_not: Details that exclude an operation, such as {"expect": "declined"}.
     """
 
@@ -75,14 +77,16 @@ class OrdersAreConfirmed:
     orders: Orders
     phases: tuple[Phase, ...]
     share_min: float
+    margin_s: float = 0.0
     expect_not: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a share that holds for every history."""
-        if not 0 < self.share_min <= 1 or not self.phases:
+        if not 0 < self.share_min <= 1 or not self.phases or self.margin_s < 0:
             raise ConfigError(
-                f"share_min must be above 0 and at most 1 and phases named, got {self.share_min} and "
-                f"{self.phases}: otherwise a shop that confirms nothing would pass. Try 0.99 of steady."
+                "share_min must be above 0 and at most 1, phases named and margin_s not negative, got "
+                f"{self.share_min}, {self.phases} and {self.margin_s}: otherwise a shop that confirms nothing would "
+                "pass. Try 0.99 of steady."
             )
 
     def check(self, history: History) -> Conclusion:
@@ -92,7 +96,8 @@ class OrdersAreConfirmed:
             span = history.phase(phase)
             if span is None:
                 raise CannotSay(f"the phase {phase.value} was not run to its end")
-            when |= pl.col("sent_ns").is_between(span.start_ns, span.end_ns, closed="left")
+            end_ns = span.end_ns - round(self.margin_s * NS_PER_S)
+            when |= pl.col("sent_ns").is_between(span.start_ns, end_ns, closed="left")
         sent = accepted(history, self.operation, self.expect_not).filter(when)
         named = " and ".join(phase.value for phase in self.phases)
         if sent.is_empty():

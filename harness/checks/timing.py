@@ -6,6 +6,7 @@ fault, however slow the target is; and what it could not send at all it owned up
 """
 
 from dataclasses import dataclass
+from statistics import median
 from typing import ClassVar
 
 import polars as pl
@@ -16,6 +17,7 @@ from harness.errors import ConfigError
 from harness.load.operations import NOT_SENT
 from harness.recording.episodes import Span
 from harness.recording.history import History
+from harness.recording.readings import Observation
 from harness.recording.records import Phase, Stall
 
 # The heartbeat writes a line each second even when all is well; twice that is silence.
@@ -129,6 +131,109 @@ class MachineCalm:
             sentence=(
                 f"the machine stalled for at most {longest_ms:.1f} ms in "
                 f"{', '.join(phase.value for phase in self.phases)} (may be {self.max_stall_ms:g} ms)"
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineUncrowded:
+    """The machine's processors were not used up by somebody else.
+
+    Only a full machine slows anybody down, and only foreign work excuses: a target that spins fills it by itself.
+
+    Attributes:
+        phases: The phases whose times the claim is about.
+        busy_max: Up to this share of all processor time in use, nobody waits for a turn.
+        foreign_max: The share of all processor time that others may use even then.
+        reading: Of `harness.probes.machine_cpu.MachineCpu`, taken at the beginning of each phase.
+    """
+
+    phases: tuple[Phase, ...]
+    busy_max: float = 0.85
+    foreign_max: float = 0.2
+    reading: str = "machine_cpu"
+    only_for_rates: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Refuse a machine that is never crowded."""
+        if not self.phases or not 0 < self.busy_max < 1 or not 0 < self.foreign_max < 1:
+            raise ConfigError(
+                f"phases must be named, busy_max and foreign_max be between 0 and 1, got {self.phases}, "
+                f"{self.busy_max} and {self.foreign_max}: no machine would be crowded. Try 0.85 and 0.2."
+            )
+
+    def seen(self, history: History) -> Seen:
+        """The phase in which others used the most."""
+        shares = {phase: self._shares(history, _span(history, phase)) for phase in self.phases}
+        crowded = [phase for phase, (busy, foreign) in shares.items() if self._is_crowded(busy, foreign)]
+        worst = max(crowded or self.phases, key=lambda phase: shares[phase][1])
+        busy, foreign = shares[worst]
+        return Seen(
+            ok=not crowded,
+            sentence=(
+                f"in {worst.value} {busy:.0%} of the machine's processor time was used, {foreign:.0%} of it by others "
+                f"(of a machine more than {self.busy_max:.0%} used, others may have {self.foreign_max:.0%})"
+            ),
+        )
+
+    def _is_crowded(self, busy: float, foreign: float) -> bool:
+        return busy > self.busy_max and foreign > self.foreign_max
+
+    def _shares(self, history: History, span: Span) -> tuple[float, float]:
+        """What was used, and used by others, as shares of all there was."""
+        values = [
+            seen.value for at_ns in (span.start_ns, span.end_ns) if (seen := self._from(history, at_ns))
+        ]
+        if len(values) < 2 or values[1]["all_s"] <= values[0]["all_s"]:
+            raise CannotSay(
+                f"no two readings of {self.reading!r} around a phase: others may have used the machine up"
+            )
+        all_s, busy_s, ours_s = (values[1][name] - values[0][name] for name in ("all_s", "busy_s", "ours_s"))
+        return busy_s / all_s, max(0.0, busy_s - ours_s) / all_s
+
+    def _from(self, history: History, at_ns: int) -> Observation | None:
+        return next((seen for seen in history.readings(self.reading) if seen.at_ns >= at_ns), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptUp:
+    """Before anything was hurt the target kept up with its load: its unfinished work did not pile up.
+
+    A machine that is too small for the load is seen by no heartbeat, which needs next to nothing: every process gets
+    its turn, and the work takes longer than it may. What such a target is late with cannot be blamed on a fault.
+
+    Attributes:
+        reading: One row for each piece of unfinished work.
+        rows_max: The median of its readings in steady may be this: far more than are on their way in a target that
+            keeps up, far less than what piles up in one that does not.
+    """
+
+    reading: str
+    rows_max: int
+    only_for_rates: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Refuse a bound that no target keeps."""
+        if self.rows_max < 1:
+            raise ConfigError(
+                f"rows_max must be at least 1, got {self.rows_max}: work that is on its way would count as piled up. "
+                "Try the load of two seconds."
+            )
+
+    def seen(self, history: History) -> Seen:
+        """The median of the readings in steady, and the most."""
+        span = _span(history, Phase.STEADY)
+        counts = [len(reading.value) for reading in history.readings(self.reading, span)]
+        if not counts:
+            raise CannotSay(
+                f"no reading of {self.reading!r} in steady: nobody knows whether the target kept up"
+            )
+        usual = median(counts)
+        return Seen(
+            ok=usual <= self.rows_max,
+            sentence=(
+                f"{usual:g} rows of {self.reading!r} in steady (median of {len(counts)} readings, at most "
+                f"{max(counts)}; may be {self.rows_max})"
             ),
         )
 

@@ -138,6 +138,16 @@ class KafkaLag:
         Raises:
             ProbeError: The brokers, or the group's coordinator, did not answer within `timeout_s`.
         """
+        rows = self.rows(stack, timeout_s=timeout_s)
+        partitions: list[Json] = [dict(row) for row in rows]
+        return {"group": self.group, "total": sum(row["lag"] for row in rows), "partitions": partitions}
+
+    def rows(self, stack: Stack, *, timeout_s: float) -> list[dict[str, Any]]:
+        """The partitions alone.
+
+        Raises:
+            ProbeError: See `read`.
+        """
         question = _Question(self.name, bootstrap_of(stack), timeout_s)
         committed = self._committed(question)
         for topic in self.topics:
@@ -146,12 +156,10 @@ class KafkaLag:
         ends = _offsets(question, committed, _LATEST, "end offsets")
         unread = [key for key, offset in committed.items() if offset is None]
         starts = _offsets(question, unread, _EARLIEST, "first offsets") if unread else {}
-        rows: list[Json] = []
-        total = 0
+        rows: list[dict[str, Any]] = []
         for key in sorted(committed):
             position = committed[key]
             lag = max(0, ends[key] - (starts[key] if position is None else position))
-            total += lag
             rows.append(
                 {
                     "topic": key[0],
@@ -161,7 +169,7 @@ class KafkaLag:
                     "lag": lag,
                 }
             )
-        return {"group": self.group, "total": total, "partitions": rows}
+        return rows
 
     def _committed(self, question: _Question) -> dict[tuple[str, int], int | None]:
         wanted = [ConsumerGroupTopicPartitions(self.group)]
@@ -192,6 +200,26 @@ def _partitions(metadata: Any, topic: str, probe: str) -> Sequence[int]:
             f"{probe}: there is no topic {topic!r}: {known.error if known else 'not in the metadata'}"
         )
     return sorted(known.partitions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KafkaUnread:
+    """The partitions on which a group is behind, one row each: none once it has read everything.
+
+    Attributes:
+        lag: How far it is behind.
+    """
+
+    name: str
+    lag: KafkaLag
+
+    def read(self, stack: Stack, *, timeout_s: float) -> Json:
+        """Look once.
+
+        Raises:
+            ProbeError: See `KafkaLag`.
+        """
+        return [row for row in self.lag.rows(stack, timeout_s=timeout_s) if row["lag"]]
 
 
 @dataclass(frozen=True, kw_only=True)

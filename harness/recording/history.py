@@ -19,7 +19,7 @@ from harness.recording.episodes import FaultEpisode, Span, fault_episodes, phase
 from harness.recording.operations import load_operations
 from harness.recording.readings import Observation, ReadingIndex, ReadingLine
 from harness.recording.records import FaultNoted, Phase, PhaseStarted, RunInfo, Stall, Stream
-from harness.recording.rundir import COMPLETED, extent, read_records, read_run, stream_path
+from harness.recording.rundir import COMPLETED, digest, extent, read_records, read_run, stream_path
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -158,18 +158,25 @@ class History:
 
     def _size_up(self, stream: Stream) -> int | None:
         """How many bytes of a stream are whole lines; None without a file. Notes what is missing."""
-        promised = self.run.lines.get(stream.value)
-        found = extent(stream_path(self.run_dir, stream))
+        promised = self.run.lines.get(stream.value, 0 if self.run.lines else None)
+        path = stream_path(self.run_dir, stream)
+        found = extent(path)
         damage = self._damage[stream]
         if found is None:
             # A stream that a completed run never had was empty: a drill without a fault has no `faults`.
-            if promised is not None or not self.completed:
+            if promised or stream.value in self.run.lines or not self.completed:
                 damage.append("the file is missing")
             return None
         if found.torn_bytes:
             damage.append(f"the last line was torn, {found.torn_bytes} bytes were left out")
         if promised is not None and found.lines < promised:
             damage.append(f"{promised - found.lines} of {promised} lines are missing")
+        elif promised is not None and found.lines > promised:
+            damage.append(f"{found.lines - promised} lines came after the run had ended")
+        elif not damage and self.run.digests.get(stream.value, "") not in ("", digest(path)):
+            damage.append(
+                "its lines are not those that were recorded: it was changed after the run had ended"
+            )
         return found.whole_bytes
 
     def _columns(self, stream: Stream) -> pl.DataFrame:

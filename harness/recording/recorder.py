@@ -19,7 +19,7 @@ import msgspec
 
 from harness.errors import RecordingError
 from harness.recording.records import RunInfo, Stream
-from harness.recording.rundir import RUN_FILE, extent, stream_path, write_run
+from harness.recording.rundir import RUN_FILE, digest, extent, stream_path, write_run
 
 
 class Recorder:
@@ -81,7 +81,7 @@ class Recorder:
             self._torn.discard(stream)
 
     def finish(self, ended: str) -> RunInfo:
-        """Write `run.json` again, now with how the run ended and how many lines each stream has.
+        """Write `run.json` again, now with how the run ended, and each stream's number of lines and digest.
 
         Every writer must be done by now: a line that comes later is not missed when it is lost.
 
@@ -99,7 +99,8 @@ class Recorder:
             if stream is not Stream.FINDINGS  # they come from the recording and may come again
         }
         lines = {name: there.lines for name, there in found.items() if there is not None}
-        self._run = replace(self._run, ended=ended, lines=lines)
+        digests = {name: digest(stream_path(self.run_dir, Stream(name))) for name in lines}
+        self._run = replace(self._run, ended=ended, lines=lines, digests=digests)
         write_run(self.run_dir, self._run)
         return self._run
 

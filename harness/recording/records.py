@@ -214,6 +214,7 @@ class RunInfo:
         promised: What the scenario planned: phases with seconds, rate, operation count.
         versions: Of drillbook, Python and every server.
         lines: How many lines each stream had when the run ended, so that a lost one is missed.
+        digests: SHA-256 of each stream when the run ended, so that a changed one is noticed. Empty in older runs.
         supersedes: The folder beside this one of an INCONCLUSIVE run that this run repeats, or "".
     """
 
@@ -235,5 +236,6 @@ class RunInfo:
     configuration: Mapping[str, Any] = field(default_factory=dict)
     ended: str = ""
     lines: Mapping[str, int] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
     supersedes: str = ""
     format_version: int = FORMAT_VERSION

@@ -1,10 +1,11 @@
 """The run directory as files: where each stream lies, and how to read one that a killed run left behind.
 
 Every stream is JSON Lines, appended to and never rewritten, so that the worst a SIGKILL can do is to tear
-the last line. `run.json` says how many lines each stream had when the run ended: a stream that lost whole
-lines later looks intact, and a lost line may be the one that convicts.
+the last line. `run.json` says how many lines each stream had when the run ended, and their digest: a stream
+that lost whole lines later looks intact, and a lost or changed line may be the one that convicts.
 """
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -150,6 +151,22 @@ def extent(path: Path) -> Extent | None:
         raise RecordingError(
             f"{path} cannot be read ({error.strerror}). Judging without it would ignore what it says: "
             "check its permissions, or copy the run directory again."
+        ) from error
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a stream that is there, in hexadecimal.
+
+    Raises:
+        RecordingError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RecordingError(
+            f"{path} cannot be read ({error.strerror}). Nobody could tell whether it was changed since it was "
+            "recorded: check its permissions, or copy the run directory again."
         ) from error
 
 

@@ -17,14 +17,22 @@ from harness.faults.schedule import Planned
 from harness.faults.toxic_fault import Lost
 from harness.recording.records import Phase
 from harness.runner import Chaos, Load
-from scenarios.claims import LEDGER, NOT_DECLINED, ORDERS, PLACE_ORDER, SAGA_LOG, offered, universal
+from scenarios.claims import (
+    BACKLOG_S,
+    LEDGER,
+    NOT_DECLINED,
+    ORDERS,
+    PLACE_ORDER,
+    SAGA_LOG,
+    offered,
+    universal,
+)
 from scenarios.profiles import Profile
 from scenarios.shop import PlaceOrder, observation
 
 RATE_PER_S = 10.0
 GUIDE = "Saga Pattern Failures"
-# Two seconds of load: far more than are on their way at any moment in a healthy shop.
-PENDING_MIN = round(2 * RATE_PER_S)
+PENDING_MIN = round(BACKLOG_S * RATE_PER_S)
 
 silent = BlackHole(link="payments->provider", lost=Lost.ANSWERS)
 waiting_orders = SomeRows(

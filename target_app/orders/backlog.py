@@ -56,4 +56,6 @@ class Backlog:
                 self._counts = dict(await self._db.fetchrow(_COUNT, self._stuck_after_s))
             except DatabaseLost:
                 log.debug("Backlog not counted, the database is away")
+            except Exception:
+                log.exception("Backlog not counted, the next round follows")
             await asyncio.sleep(self._every_s)

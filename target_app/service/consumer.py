@@ -121,6 +121,20 @@ class EventConsumer:
         return 0.0 if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000)
 
     def _run(self) -> None:
+        failures = 0
+        while not self._ending.is_set():
+            try:
+                self._consume()
+            except Exception as error:
+                # A member that was fenced, or a library that gave up: a thread that died of it would leave a
+                # service that looks well and reads nothing.
+                failures += 1
+                self._down = repr(error)
+                log.exception("Consumer failed, joining the group again", extra=fields(group=self._group))
+                self._ending.wait(_RETRY.after(failures))
+
+    def _consume(self) -> None:
+        """Be a member of the group until the end, or until the client library gives up."""
         consumer = Consumer(self._config)
         consumer.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke)
         try:
@@ -146,7 +160,11 @@ class EventConsumer:
         assert self._loop is not None  # noqa: S101 - set before the thread starts
         self._oldest_ms = min(record.timestamp_ms for record in batch)
         done = asyncio.run_coroutine_threadsafe(self._until_handled(batch), self._loop)
-        handled = self._await(consumer, done)
+        try:
+            handled = self._await(consumer, done)
+        except BaseException:
+            done.cancel()  # its records are read again, by whoever owns them by then
+            raise
         self._oldest_ms = None
         if not handled:
             return

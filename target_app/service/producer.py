@@ -8,6 +8,7 @@ the outbox sends it again, and consumers know it by its event id.
 import asyncio
 import logging
 import threading
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -18,6 +19,9 @@ from target_app.service.lifecycle import Health
 from target_app.service.logs import fields
 
 log = logging.getLogger(__name__)
+
+# A producer that failed for good purges what it had at once; this is only a bound.
+_LAST_REPORTS_S = 5.0
 
 
 class NotDelivered(Exception):  # noqa: N818 - what happened, as a caller speaks of it
@@ -92,10 +96,6 @@ class EventProducer:
     def _report(self, reported: asyncio.Future[None], error: KafkaError | None) -> None:
         if error is None:
             self._down = None
-        elif error.fatal():
-            # An idempotent producer that can no longer keep its promise refuses everything from then on.
-            log.error("Kafka producer failed for good, starting another", extra=fields(error=str(error)))
-            self._producer = Producer(self._config)
         if reported.done():
             return
         if error is None:
@@ -106,8 +106,17 @@ class EventProducer:
     def _poll(self) -> None:
         while not self._ending.is_set():
             producer = self._producer
-            if producer is not None:
+            if producer is None:
+                return
+            try:
                 producer.poll(0.5)
+            except KafkaException as error:
+                # An idempotent producer that can no longer keep its promise says so here, once, and refuses
+                # everything from then on. What it still has to report it reports while it is flushed.
+                log.error("Kafka producer failed for good, starting another", extra=fields(error=str(error)))  # noqa: TRY400 - the error says it all
+                self._producer = Producer(self._config)
+                with suppress(KafkaException):
+                    producer.flush(_LAST_REPORTS_S)
 
     def _reachable(self, within_s: float) -> bool:
         if self._producer is None:

@@ -48,6 +48,16 @@ def test_a_target_that_stays_slow_is_not_steady_again(tmp_path: Path) -> None:
     assert STEADY.check(_two_phases(Drill(tmp_path), after_ms=61).ended()).verdict is Verdict.FAIL
 
 
+def test_a_hiccup_that_moves_the_p95_is_no_proof_of_a_slower_target(tmp_path: Path) -> None:
+    """Six of a hundred answers, as a stall of half a second at ten a second makes them: neither green nor red."""
+    drill = Drill(tmp_path)
+    for tenth in range(100):
+        drill.operation(f"s{tenth}", 5 + tenth / 10)
+        drill.operation(f"h{tenth}", 55 + tenth / 10, took_ms=500 - 80 * tenth if tenth < 6 else 20)
+    with pytest.raises(CannotSay, match="within what chance may do"):
+        STEADY.check(drill.ended())
+
+
 def test_latency_counts_from_the_intended_time(tmp_path: Path) -> None:
     assert STEADY.check(_two_phases(Drill(tmp_path), late_ms=500).ended()).verdict is Verdict.FAIL
 

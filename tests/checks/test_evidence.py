@@ -5,7 +5,7 @@ import pytest
 
 from harness.checks import CannotSay, Evidence
 from harness.checks.evidence import Converged, FaultBit, FaultHealed, FinalReading, HealthyBefore, SomeRows
-from harness.checks.timing import LoadReached, MachineCalm
+from harness.checks.timing import KeptUp, LoadReached, MachineCalm, MachineUncrowded
 from harness.load.operations import NOT_SENT
 from harness.recording.history import History
 from harness.recording.records import Phase
@@ -23,6 +23,8 @@ PENDING = SomeRows(
 )
 CONVERGED = Converged(reading="orders", open_where={"status": "PENDING"}, patience_s=15)
 FINAL = FinalReading(probes=("orders",))
+UNCROWDED = MachineUncrowded(phases=(Phase.STEADY, Phase.IMPACT))
+KEPT_UP = KeptUp(reading="pending", rows_max=2)
 
 
 def _seen(evidence: Evidence, history: History) -> bool:
@@ -45,6 +47,21 @@ def _counts(drill: Drill, at_s: float, count: int) -> Drill:
 
 def _orders(drill: Drill, status: str, at_s: float = 84) -> Drill:
     return drill.reading("orders", [{"order_id": "a", "status": status}], at_s)
+
+
+def _cpu(drill: Drill, *, busy_s: float, ours_s: float) -> Drill:
+    """Two cores: 40 s of each phase, of which in impact so much was used; steady is half idle and all ours."""
+    used = {5: (0.0, 0.0), 25: (20.0, 20.0), 45: (20.0 + busy_s, 20.0 + ours_s)}
+    for at_s, (busy, ours) in used.items():
+        value = {"all_s": 2.0 * at_s, "busy_s": 100 + busy, "ours_s": ours}
+        drill.reading("machine_cpu", value, at_s, final=False)
+    return drill
+
+
+def _pending(drill: Drill, *counts: int, from_s: float = 6) -> Drill:
+    for place, count in enumerate(counts):
+        drill.reading("pending", [{"order_id": "o"}] * count, from_s + place, final=False)
+    return drill
 
 
 @pytest.mark.parametrize(
@@ -71,6 +88,14 @@ def _orders(drill: Drill, status: str, at_s: float = 84) -> Drill:
         (CALM, lambda drill: drill.heartbeat(stall_at_s=60, late_ms=900), True),
         (CALM, lambda drill: drill.heartbeat(until_s=40), False),
         (CALM, lambda drill: drill, False),
+        (UNCROWDED, lambda drill: _cpu(drill, busy_s=39, ours_s=38), True),
+        (UNCROWDED, lambda drill: _cpu(drill, busy_s=39, ours_s=20), False),
+        (UNCROWDED, lambda drill: _cpu(drill, busy_s=30, ours_s=10), True),
+        (UNCROWDED, lambda drill: drill, False),
+        (KEPT_UP, lambda drill: _pending(drill, 1, 2, 40), True),
+        (KEPT_UP, lambda drill: _pending(drill, 1, 3, 5), False),
+        (KEPT_UP, lambda drill: _pending(drill, 0, 0, from_s=30), False),
+        (KEPT_UP, lambda drill: drill, False),
         (FINAL, lambda drill: drill.reading("orders", []), True),
         (FINAL, lambda drill: drill.reading("orders", [], final=False), False),
         (FINAL, lambda drill: drill.reading("orders", None, error="refused"), False),
@@ -89,6 +114,15 @@ def test_evidence_is_seen_where_it_is_and_nowhere_else(
     evidence: Evidence, record: Callable[[Drill], Drill], there: bool, tmp_path: Path
 ) -> None:
     assert _seen(evidence, record(Drill(tmp_path)).ended()) is there
+
+
+def test_a_planned_fault_that_was_never_injected_did_not_bite(tmp_path: Path) -> None:
+    """The machine stood still until its time was over: no line tells of it, only the plan does."""
+    history = innocent_drill(tmp_path, promised={"faults": ["provider killed", "orders paused"]}).ended()
+    seen = FaultBit().seen(history)
+    assert not seen.ok
+    assert seen.sentence == "orders paused: planned and never injected"
+    assert FaultBit(title="provider killed").seen(history).ok
 
 
 def test_a_target_that_hangs_does_not_make_the_generator_late(tmp_path: Path) -> None:

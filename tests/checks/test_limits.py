@@ -62,8 +62,20 @@ def test_an_order_whose_limit_came_after_healing_may_end_either_way(tmp_path: Pa
     assert CHECK.check(history(tmp_path / "r", early="CANCELLED", late=late)).verdict is Verdict.PASS
 
 
+def test_an_order_counts_from_when_it_was_acknowledged(tmp_path: Path) -> None:
+    """Sent at 32.5 s and acknowledged at 33.5 s: its limit may have begun as late as that, so it is not judged."""
+    drill = Drill(tmp_path / "r").fault().operation("slow", 32.5, took_ms=1_000).operation("early", 30)
+    orders = [
+        {"order_id": "slow", "status": "CONFIRMED", "total_cents": 500, "items": []},
+        {"order_id": "early", "status": "CANCELLED", "total_cents": 500, "items": []},
+    ]
+    concluded = CHECK.check(drill.reading("orders", orders).reading("ledger", []).ended())
+    assert concluded.verdict is Verdict.PASS
+    assert "1 orders passed their limit" in concluded.because
+
+
 def test_nothing_is_said_when_no_order_was_sent_early_enough(tmp_path: Path) -> None:
-    with pytest.raises(CannotSay, match="no order was sent early enough"):
+    with pytest.raises(CannotSay, match="no order was accepted early enough"):
         CHECK.check(history(tmp_path / "r", early="CANCELLED", sent_s=39))
 
 

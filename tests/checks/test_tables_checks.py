@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.checks import CannotSay, Check
-from harness.checks.events import AppliedInOrder
+from harness.checks.events import AppliedInOrder, EveryEventApplied
 from harness.checks.liveness import EveryOrderSettles, OrdersAreConfirmed, PendingSettlesAfterHeal
 from harness.checks.money import ChargedAtMostOnce, LedgersAgree, MoneyConserved
 from harness.checks.safety import NothingAcknowledgedIsLost
@@ -41,7 +41,8 @@ HEALED = PendingSettlesAfterHeal(
 )
 EVENTS = AppliedInOrder(reading="applied_events")
 UNWOUND = UnwoundInReverse(log=SAGA_LOG, orders=ORDERS)
-ALL: list[Check] = [LOST, TWICE, MONEY, BOOKS, STOCK, HELD, SETTLED, SHARE, HEALED, EVENTS, UNWOUND]
+APPLIED = EveryEventApplied(orders="orders", applied="applied_events")
+ALL: list[Check] = [LOST, TWICE, MONEY, BOOKS, STOCK, HELD, SETTLED, SHARE, HEALED, EVENTS, APPLIED, UNWOUND]
 
 
 def _row(tables: Tables, name: str, **where: Any) -> dict[str, Any]:
@@ -131,6 +132,18 @@ def skip_an_event(tables: Tables) -> None:
     tables["applied_events"].remove(_row(tables, "applied_events", order_id="o010", version=1))
 
 
+def stop_before_the_last_event(tables: Tables) -> None:
+    tables["applied_events"].remove(_row(tables, "applied_events", order_id="o010", version=2))
+
+
+def never_hear_of_an_order(tables: Tables) -> None:
+    tables["applied_events"] = [row for row in tables["applied_events"] if row["order_id"] != "o010"]
+
+
+def apply_an_event_of_nobody(tables: Tables) -> None:
+    tables["applied_events"].append({**tables["applied_events"][-1], "order_id": "o999", "seq": 1_000})
+
+
 def compensate_half_way(tables: Tables) -> None:
     step = _row(tables, "saga_log", order_id="o001", step_name="reserve-inventory", status="COMPENSATED")
     tables["saga_log"].remove(step)
@@ -194,6 +207,9 @@ def test_an_innocent_shop_passes(check: Check, tmp_path: Path) -> None:
         (EVENTS, apply_twice, "o019"),
         (EVENTS, apply_backwards, "o010"),
         (EVENTS, skip_an_event, "o010"),
+        (APPLIED, stop_before_the_last_event, "o010"),
+        (APPLIED, never_hear_of_an_order, "o010"),
+        (APPLIED, apply_an_event_of_nobody, "o999"),
         (UNWOUND, compensate_half_way, "s-o001"),
         (UNWOUND, never_compensate, "s-o001"),
         (UNWOUND, compensate_forwards, "s-o001"),
@@ -226,6 +242,32 @@ def test_empty_tables_prove_nothing(check: Check, tmp_path: Path) -> None:
     history = innocent_drill(tmp_path).tables({name: [] for name in innocent_tables()}).ended()
     with pytest.raises(CannotSay):
         check.check(history)
+
+
+def test_a_consumer_that_stopped_has_done_nothing_out_of_order(tmp_path: Path) -> None:
+    """Which is why it takes a check of its own to find it."""
+    tables = innocent_tables()
+    stop_before_the_last_event(tables)
+    assert EVENTS.check(innocent_drill(tmp_path).tables(tables).ended()).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(("margin_s", "verdict"), [(0, Verdict.FAIL), (2, Verdict.PASS)])
+def test_an_order_that_the_fault_caught_on_its_way_need_not_be_confirmed(
+    margin_s: float, verdict: Verdict, tmp_path: Path
+) -> None:
+    """o018 left at 44 s, a second before the phase of interest ended."""
+    tables = innocent_tables()
+    _row(tables, "orders", order_id="o018")["status"] = "CANCELLED"
+    history = innocent_drill(tmp_path).tables(tables).ended()
+    share = OrdersAreConfirmed(
+        operation="place_order",
+        orders=ORDERS,
+        phases=(Phase.IMPACT,),
+        share_min=1,
+        margin_s=margin_s,
+        expect_not={"expect": "declined"},
+    )
+    assert share.check(history).verdict is verdict
 
 
 def test_a_price_with_half_cents_is_refused_and_not_rounded(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from confluent_kafka import ConsumerGroupState, ConsumerGroupType, KafkaError, K
 
 from harness.errors import ProbeError
 from harness.probes import kafka
-from harness.probes.kafka import KafkaGroup, KafkaLag, KafkaTopics, bootstrap_of
+from harness.probes.kafka import KafkaGroup, KafkaLag, KafkaTopics, KafkaUnread, bootstrap_of
 from harness.stack import Address
 from tests.probes.fake_target import stack_of
 
@@ -135,6 +135,15 @@ def test_a_group_that_never_was_has_no_lag_to_tell(cluster: FakeCluster) -> None
         "total": 0,
         "partitions": [],
     }
+
+
+def test_a_group_that_has_read_everything_has_no_unread_partition(cluster: FakeCluster) -> None:
+    unread = KafkaUnread(name="unread", lag=KafkaLag(name="lag", group="g"))
+    cluster.committed = {0: 10, 1: 7}
+    behind = {"topic": EVENTS, "partition": 1, "committed": 7, "end": 10, "lag": 3}
+    assert unread.read(BROKERS, timeout_s=2) == [behind]
+    cluster.committed = {0: 10, 1: 10}
+    assert unread.read(BROKERS, timeout_s=2) == []
 
 
 def test_members_come_with_what_they_own(cluster: FakeCluster) -> None:

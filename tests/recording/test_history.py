@@ -60,6 +60,27 @@ def test_lost_whole_lines_are_missed(tmp_path: Path) -> None:
     assert history.damage == ("operations: 1 of 2 lines are missing",)
 
 
+def test_lines_that_came_after_the_end_are_noticed(tmp_path: Path) -> None:
+    Drill(tmp_path).operation("a", 10).ended()
+    path = stream_path(tmp_path, Stream.OPERATIONS)
+    path.write_bytes(path.read_bytes() * 2)
+    assert History.load(tmp_path).damage_to([Stream.OPERATIONS])[0] == (
+        "operations: 2 lines came after the run had ended"
+    )
+    stream_path(tmp_path, Stream.FAULTS).write_bytes(b"{}\n")  # this run had none
+    assert History.load(tmp_path).damage_to([Stream.FAULTS])[0] == (
+        "faults: 1 lines came after the run had ended"
+    )
+
+
+def test_a_changed_line_is_noticed_though_it_can_be_read(tmp_path: Path) -> None:
+    Drill(tmp_path).operation("a", 10, "rejected").ended()
+    path = stream_path(tmp_path, Stream.OPERATIONS)
+    path.write_bytes(path.read_bytes().replace(b"rejected", b"ok"))
+    (damage,) = History.load(tmp_path).damage
+    assert "it was changed after the run had ended" in damage
+
+
 def test_a_missing_stream_is_noted(tmp_path: Path) -> None:
     Drill(tmp_path).operation("a", 10).ended()
     stream_path(tmp_path, Stream.OPERATIONS).unlink()
@@ -198,7 +219,7 @@ def test_other_fields_of_a_later_version_are_ignored(tmp_path: Path) -> None:
     Drill(tmp_path).ended()
     document = json.loads((tmp_path / RUN_FILE).read_text())
     (tmp_path / RUN_FILE).write_text(json.dumps({**document, "weather": "rain"}))
-    assert replace(History.load(tmp_path).run, claims=(), lines={}) == run_info(ended="completed")
+    assert replace(History.load(tmp_path).run, claims=(), lines={}, digests={}) == run_info(ended="completed")
 
 
 def test_a_record_reads_back_as_it_was_written(tmp_path: Path) -> None:

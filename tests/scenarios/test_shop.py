@@ -31,19 +31,23 @@ def test_declined_cards_are_told_to_the_checkers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome"),
+    ("status", "body", "outcome"),
     [
-        (202, Outcome.OK),
-        (200, Outcome.OK),
-        (422, Outcome.REJECTED),
-        (503, Outcome.REJECTED),
-        (500, Outcome.UNKNOWN),
-        (502, Outcome.UNKNOWN),
-        (504, Outcome.UNKNOWN),
+        (202, b"", Outcome.OK),
+        (200, b"", Outcome.OK),
+        (422, b"", Outcome.REJECTED),
+        (503, b'{"outcome": "rejected"}', Outcome.REJECTED),
+        (503, b'{"outcome": "unknown"}', Outcome.UNKNOWN),
+        (503, b"", Outcome.UNKNOWN),
+        (503, b"<html>no upstream</html>", Outcome.UNKNOWN),
+        (503, b'["rejected"]', Outcome.UNKNOWN),
+        (500, b"", Outcome.UNKNOWN),
+        (502, b'{"outcome": "unknown"}', Outcome.UNKNOWN),
+        (504, b"", Outcome.UNKNOWN),
     ],
 )
-def test_only_an_answer_that_says_so_is_a_rejection(status: int, outcome: Outcome) -> None:
-    assert PlaceOrder().outcome(Answer(status=status, headers={}, body=b""))[0] is outcome
+def test_only_an_answer_that_says_so_is_a_rejection(status: int, body: bytes, outcome: Outcome) -> None:
+    assert PlaceOrder().outcome(Answer(status=status, headers={}, body=body))[0] is outcome
 
 
 def test_the_operation_survives_its_way_to_the_load_generator() -> None:

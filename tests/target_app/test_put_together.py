@@ -88,15 +88,20 @@ def test_orders_has_the_guides_metrics_and_its_breakers_endpoints() -> None:
 
 
 class FakeDatabase:
-    """Counts once, is away once, and counts again."""
+    """Counts once, is away once, fails in a way nobody thought of, and counts again."""
 
     def __init__(self) -> None:
-        self._answers: list[dict[str, int] | None] = [{"stuck": 1, "queued": 2}, None, {"stuck": 3}]
+        self._answers: list[dict[str, int] | Exception] = [
+            {"stuck": 1, "queued": 2},
+            DatabaseLost("away"),
+            RuntimeError("unforeseen"),
+            {"stuck": 3},
+        ]
 
     async def fetchrow(self, statement: str, *values: Any) -> dict[str, int]:
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        if answer is None:
-            raise DatabaseLost("away")
+        if isinstance(answer, Exception):
+            raise answer
         return answer
 
 

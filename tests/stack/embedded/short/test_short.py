@@ -58,5 +58,5 @@ def test_a_short_drill_with_every_kind_of_fault(chaos: Chaos) -> None:
                 kind=Kind.RATE,
             ),
         ),
-        observing=Observation(watched=(NOTHING_OPEN,), final=(), open_work=NOTHING_OPEN),
+        observing=Observation(watched=(NOTHING_OPEN,), final=(), open_work=(NOTHING_OPEN,)),
     )

@@ -1,0 +1,98 @@
+"""The consumer when its client library gives up: it joins again, since a thread that died would look like peace."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from target_app.service import consumer as module
+from target_app.service.backoff import Backoff
+from target_app.service.configuration import ConsumerSettings
+from target_app.service.consumer import EventConsumer, Record
+from target_app.service.metrics import Metrics
+
+
+def message(offset: int) -> SimpleNamespace:
+    """One record as the library hands it out."""
+    values = {
+        "topic": "order-events",
+        "partition": 0,
+        "offset": offset,
+        "timestamp": (1, 1_000),
+        "key": b"o1",
+        "value": b"{}",
+        "headers": [],
+        "error": None,
+    }
+    return SimpleNamespace(**{name: lambda value=value: value for name, value in values.items()})
+
+
+class FakeConsumer:
+    """The first member is fenced when it asks for records; the second gets one."""
+
+    made: ClassVar[list["FakeConsumer"]] = []
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        del config
+        self.is_first = not self.made
+        self.closed = False
+        self.committed: list[int] = []
+        self.left = [message(7)]
+        self.made.append(self)
+
+    def subscribe(self, topics: list[str], *, on_assign: Callable[..., None], on_revoke: Any) -> None:
+        del on_revoke
+        on_assign(self, topics)
+
+    def consume(self, most: int, *, timeout: float) -> Sequence[SimpleNamespace]:
+        del most, timeout
+        if self.is_first:
+            raise KafkaException(KafkaError(KafkaError.FENCED_INSTANCE_ID, fatal=True))
+        given, self.left = self.left, []
+        return given
+
+    def assignment(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(topic="order-events", partition=0)]
+
+    def commit(self, *, offsets: list[Any], asynchronous: bool) -> None:
+        assert not asynchronous
+        self.committed += [place.offset for place in offsets]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_member_that_was_fenced_joins_again_and_goes_on_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "Consumer", FakeConsumer)
+    monkeypatch.setattr(module, "_RETRY", Backoff(first_s=0.001, most_s=0.001))
+    monkeypatch.setattr(FakeConsumer, "made", [])
+    handled: asyncio.Queue[int] = asyncio.Queue()
+
+    async def handle(records: Sequence[Record]) -> None:
+        for record in records:
+            handled.put_nowait(record.offset)
+
+    async def read_one() -> int:
+        consumer = EventConsumer(
+            ConsumerSettings(kafka_bootstrap_servers="127.0.0.1:1"),
+            topic="order-events",
+            group="g",
+            client_id="test",
+            handle=handle,
+            metrics=Metrics(),
+        )
+        await consumer.start()
+        try:
+            async with asyncio.timeout(5):
+                return await handled.get()
+        finally:
+            await consumer.stop()
+
+    assert asyncio.run(read_one()) == 7
+    first, second = FakeConsumer.made
+    assert first.closed
+    assert second.closed
+    assert second.committed == [8]
