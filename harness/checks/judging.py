@@ -64,7 +64,12 @@ def _judge_one(claim: Claim, history: History) -> Finding:
             for place, evidence in enumerate(claim.counts_only_if)
             if _needed(evidence, claim)
         }
-    obstacles = [seen.sentence for seen in needed.values() if not seen.ok]
+    obstacles = [
+        seen.sentence
+        for place, seen in needed.items()
+        if not seen.ok
+        and not (conclusion.verdict is Verdict.PASS and _excuses_only(claim.counts_only_if[place]))
+    ]
     obstacles += history.damage_to(looked_at)
     if not history.completed:
         obstacles.append(f"the run did not come to its end ({history.run.ended or 'it was cut off'})")
@@ -118,6 +123,11 @@ def _broke(part: object, error: Exception) -> str:
 
 def _needed(evidence: Evidence, claim: Claim) -> bool:
     return claim.kind is Kind.RATE or not evidence.only_for_rates
+
+
+def _excuses_only(evidence: Evidence) -> bool:
+    """Whether its absence can only have made things worse: a claim that held all the same has held."""
+    return bool(getattr(evidence, "excuses_only", False))
 
 
 def _told(needed: Seen | None, evidence: Evidence, claim: Claim, history: History) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.checks import Check, Claim, Conclusion, Evidence, Kind, from_record, to_record
+from harness.checks import Check, Claim, Conclusion, Evidence, Kind, Seen, from_record, to_record
 from harness.checks.evidence import Converged, FaultBit, FaultHealed, HealthyBefore, SomeRows
 from harness.checks.judging import judge, overall
 from harness.checks.steady import SteadyAgain
@@ -211,3 +211,43 @@ def test_a_completed_run_without_its_line_counts_is_not_trusted(tmp_path: Path) 
     innocent_drill(tmp_path).tables(innocent_tables()).ended()
     write_run(tmp_path, replace(read_run(tmp_path), lines={}))
     assert _verdict(History.load(tmp_path), claim(SETTLED)) is Verdict.INCONCLUSIVE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crowded:
+    """Evidence that is never there."""
+
+    excuses_only: bool
+    only_for_rates: ClassVar[bool] = True
+
+    def seen(self, history: History) -> Seen:
+        del history
+        return Seen(ok=False, sentence="the machine was crowded")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concluded:
+    """A check that was decided beforehand."""
+
+    verdict: Verdict
+
+    def check(self, history: History) -> Conclusion:
+        del history
+        return Conclusion(verdict=self.verdict, because="so it was")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "excuses_only", "judged"),
+    [
+        (Verdict.PASS, True, Verdict.PASS),
+        (Verdict.PASS, False, Verdict.INCONCLUSIVE),
+        (Verdict.FAIL, True, Verdict.INCONCLUSIVE),
+        (Verdict.FAIL, False, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_what_can_only_make_it_harder_excuses_a_failure_and_voids_no_success(
+    verdict: Verdict, excuses_only: bool, judged: Verdict, tmp_path: Path
+) -> None:
+    history = innocent_drill(tmp_path / "r").tables(innocent_tables()).ended()
+    one = claim(Concluded(verdict=verdict), Crowded(excuses_only=excuses_only), kind=Kind.RATE)
+    assert judge(history, [one])[0].verdict is judged
