@@ -23,7 +23,7 @@ from harness.settings import Settings
 
 if TYPE_CHECKING:
     from harness.runner import Chaos
-    from harness.stack.embedded.stack import EmbeddedStack
+    from harness.stack.drillable import DrillableStack
 
 SCENARIO_MARK = "scenario"
 DETECTS_MARK = "detects"
@@ -219,9 +219,9 @@ def drill_settings(request: pytest.FixtureRequest) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest) -> "Iterator[EmbeddedStack]":
+def stack(request: pytest.FixtureRequest) -> "Iterator[DrillableStack]":
     """The one warm stack of this session."""
-    from harness.stack.embedded.stack import started  # noqa: PLC0415 - pytest without scenarios stays fast
+    from harness.stack.embedded.starting import started  # noqa: PLC0415 - pytest without scenarios stays fast
 
     session = request.config.stash[SESSION]
     with (
@@ -243,7 +243,7 @@ def _held(session: Session) -> Iterator[None]:
 
 
 @pytest.fixture
-def chaos(request: pytest.FixtureRequest, stack: "EmbeddedStack") -> "Iterator[Chaos]":
+def chaos(request: pytest.FixtureRequest, stack: "DrillableStack") -> "Iterator[Chaos]":
     """What a scenario runs its drill with."""
     from harness.runner import Chaos  # noqa: PLC0415 - see above
 

@@ -24,7 +24,8 @@ from harness.load.bench import measure_recording_cost
 from harness.narration import Silence
 from harness.settings import Settings
 from harness.stack.embedded.artifacts import CACHE_VARIABLE
-from harness.stack.embedded.stack import EmbeddedStack, started
+from harness.stack.embedded.stack import EmbeddedStack
+from harness.stack.embedded.starting import started
 from harness.supervisor import processes
 from scenarios.shop import GOOD_CARD
 

@@ -14,7 +14,6 @@ from harness.probes import Json
 from harness.recording.recorder import Recorder
 from harness.recording.records import Done, Intent, Outcome, Stream
 from harness.stack import Stack
-from harness.stack.embedded.plan import Plan
 
 
 @dataclass
@@ -74,11 +73,8 @@ class FakeStack:
     links: Mapping[str, Any] = field(default_factory=dict)
     happened: list[str] = field(default_factory=list)
     orders: int = 0
-    plan: Plan = field(
-        default_factory=lambda: Plan(
-            run_id="fake", target="paper shop", toxiproxy=1, entry=2, logs="", specs=(), edges=()
-        )
-    )
+    target_name: str = "paper shop"
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def fresh(self) -> None:
         self.happened.append("fresh")

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import pytest
 
@@ -22,9 +22,6 @@ from harness.recording.records import Outcome, Phase, Verdict
 from harness.runner import Chaos, Load, Observation
 from harness.settings import Settings
 from tests.fake_drill import FakeStack, Mishap, Rows, Settled
-
-if TYPE_CHECKING:
-    from harness.stack.embedded.stack import EmbeddedStack
 
 PHASES = Phases(warm_up_s=0.2, steady_s=0.3, impact_s=0.3, heal_s=0.2, converge_s=1.0, quiet_s=0.0)
 
@@ -60,7 +57,7 @@ class Held:
         self.stack = FakeStack(tmp_path / "runs", on_load)
         self.judgements: list[Judgement] = []
         self.chaos = Chaos(
-            stack=cast("EmbeddedStack", self.stack),
+            stack=self.stack,
             settings=Settings(**settings),
             narrator=Silence(),
             scenario="on-paper",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness.errors import StackError
 from harness.narration import Narrator
 from harness.settings import Settings
-from harness.stack.embedded.stack import LOGS, assembled
+from harness.stack.embedded.starting import LOGS, assembled
 from harness.supervisor import state
 from harness.supervisor.client import SupervisorClient, launch
 from harness.supervisor.sweep import sweep

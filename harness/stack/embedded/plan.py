@@ -62,6 +62,11 @@ def kafka_nodes(brokers: int) -> list[str]:
     return [f"{KAFKA}-{number}" for number in range(1, brokers + 1)]
 
 
+def is_data_broker(name: str) -> bool:
+    """Whether a process of that name is one of `kafka_nodes`; the controller is none."""
+    return name.startswith(f"{KAFKA}-") and name.removeprefix(f"{KAFKA}-").isdigit()
+
+
 def kafka_roles(target: Target) -> list[str]:
     """The services that speak to Kafka; each gets a listener of its own on every broker."""
     return [service.name for service in target.services if KAFKA in service.uses]

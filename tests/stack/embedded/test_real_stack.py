@@ -24,7 +24,8 @@ from harness.narration import Silence
 from harness.settings import Settings
 from harness.stack import State
 from harness.stack.embedded import contents
-from harness.stack.embedded.stack import EmbeddedStack, attach, started
+from harness.stack.embedded.stack import EmbeddedStack, attach
+from harness.stack.embedded.starting import started
 from tests.stack.embedded import targets
 
 pytestmark = pytest.mark.stack

@@ -1,0 +1,288 @@
+"""One drill from its first phase to its verdict.
+
+Load, faults and probes are brought together and what happens is written down. Nothing is judged on the way: when
+all is recorded, the recording is loaded from disk, as anybody could later, and the claims decide.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import __version__
+from harness.checks import Claim, to_record
+from harness.checks.judging import judge, overall
+from harness.clock import NS_PER_S, Clock
+from harness.errors import DrillError, Interrupted
+from harness.faults.schedule import FaultPlan, Planned, RunningPlan
+from harness.judgement import Judgement
+from harness.load.arrivals import steady
+from harness.load.operations import Operation
+from harness.narration import Narrator
+from harness.phases import Phases
+from harness.probes import Probe
+from harness.probes.heartbeat import Heartbeat
+from harness.probes.machine_cpu import MachineCpu
+from harness.probes.polling import Polling, final_readings, read_once
+from harness.recording.history import History
+from harness.recording.recorder import Recorder
+from harness.recording.records import Phase, PhaseStarted, RunInfo, Stream
+from harness.recording.rundir import COMPLETED, INTERRUPTED, write_findings
+from harness.settings import Settings
+from harness.stack.drillable import DrillableStack, RunningLoad
+from harness.watch import Watch
+
+READING_TIMEOUT_S = 15.0
+END = "end"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What clients do during a drill.
+
+    Attributes:
+        operation: What each request is.
+        rate_per_s: Offered, whatever the target does (open loop).
+        timeout_s: After which a client gives up and does not know.
+    """
+
+    operation: Operation
+    rate_per_s: float
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """What is looked at, and when there is nothing left to wait for.
+
+    Attributes:
+        watched: Probes read again and again during the whole drill.
+        every_s: How often. It is the precision of every moment concluded from them.
+        final: Probes read once everything has settled.
+        open_work: Probes that read one row for each thing that still has to settle.
+        gauges: Short names for the terminal, of watched probes; shown is how many rows they read.
+    """
+
+    watched: tuple[Probe, ...]
+    final: tuple[Probe, ...]
+    open_work: tuple[Probe, ...]
+    every_s: float = 0.5
+    gauges: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drill:
+    """One attempt at a scenario.
+
+    Attributes:
+        stack: What it is held on, reset before it begins.
+        scenario: Its id in the catalogue; its recording is found under it.
+        title: The engineering reason, from the scenario's docstring.
+        load, faults, phases, claims, observing: What the scenario says.
+        seed: Of all randomness.
+        attempt: 0, or 1 for the one that follows an INCONCLUSIVE one.
+    """
+
+    stack: DrillableStack
+    settings: Settings
+    narrator: Narrator
+    scenario: str
+    title: str
+    load: Load
+    faults: tuple[Planned, ...]
+    phases: Phases
+    claims: tuple[Claim, ...]
+    observing: Observation
+    seed: int
+    attempt: int
+    clock: Clock
+
+    def hold(self) -> Judgement:
+        """Run it through all phases and judge what was recorded, however it ended."""
+        self.stack.fresh()
+        run_dir = self.stack.recordings / self._folder(self.attempt)
+        with Recorder(run_dir) as recorder:
+            recorder.start(self._describe())
+            ended = "aborted: the harness died"
+            try:
+                self._through_all_phases(recorder)
+                ended = COMPLETED
+            except (KeyboardInterrupt, Interrupted):
+                ended = INTERRUPTED
+                raise
+            except DrillError as error:
+                ended = f"aborted: {error}"
+                self.narrator.step(f"the drill was given up: {error}")
+                if self.stack.is_lost():
+                    raise
+            finally:
+                recorder.finish(ended)
+        return self._judge(run_dir)
+
+    def _judge(self, run_dir: Path) -> Judgement:
+        findings = judge(History.load(run_dir))
+        write_findings(run_dir, findings)
+        return Judgement(
+            scenario=self.scenario,
+            verdict=overall(findings),
+            findings=findings,
+            run_dir=_shown(run_dir),
+            replay=self._replay(),
+        )
+
+    def _replay(self) -> str:
+        settings = self.settings
+        line = f"drill run '{self.scenario}' --profile {settings.profile} --seed {self.seed}"
+        if settings.brokers != Settings.model_fields["brokers"].default:
+            line += f" --brokers {settings.brokers}"
+        return line + "".join(f" --variant {variant}" for variant in settings.variants)
+
+    def _describe(self) -> RunInfo:
+        settings = self.settings
+        return RunInfo(
+            run_id=self.stack.run_id,
+            scenario=self.scenario,
+            title=self.title,
+            seed=self.seed,
+            profile=settings.profile,
+            runtime=settings.runtime.value,
+            target=self.stack.target_name,
+            variants=settings.variants,
+            anchor_wall_ns=self.clock.wall_ns(),
+            anchor_ns=self.clock.now_ns(),
+            replay=self._replay(),
+            promised={
+                "phases": {phase.value: at_s for phase, at_s in self.phases.timetable()},
+                "rate_per_s": self.load.rate_per_s,
+                "load_s": self.phases.load_s,
+                "converge_s": self.phases.converge_s,
+                "faults": [planned.fault.title for planned in self.faults],
+            },
+            claims=tuple(to_record(claim) for claim in self.claims),
+            versions={"drillbook": __version__, "python": sys.version.split()[0], **self.stack.versions},
+            revision=_revision(),
+            configuration=self.stack.configuration(),
+            supersedes=self._folder(self.attempt - 1) if self.attempt else "",
+        )
+
+    def _folder(self, attempt: int) -> str:
+        return self.scenario.replace("/", "-") + (f".again-{attempt}" if attempt else "")
+
+    def _through_all_phases(self, recorder: Recorder) -> None:
+        note = _PhaseNotes(recorder, self.stack, self.clock, self.narrator)
+        with ExitStack() as held:
+            held.enter_context(Heartbeat(recorder.run_dir))
+            generator = held.enter_context(self._generator(recorder.run_dir))
+            polling = held.enter_context(Polling(self.observing.watched, every_s=self.observing.every_s))
+            polling.start(self.stack, recorder)
+            schedule = self._schedule(recorder)
+            held.callback(schedule.close)
+            began_ns = self.clock.now_ns() + NS_PER_S // 2
+            generator.start(at_ns=began_ns)
+            watch = Watch(
+                load=generator,
+                polling=polling,
+                gauges=self.observing.gauges,
+                phases=self.phases,
+                narrator=self.narrator,
+                clock=self.clock,
+                began_ns=began_ns,
+            )
+            for phase, at_s in self.phases.timetable():
+                watch.until(began_ns + round(at_s * NS_PER_S))
+                if phase is Phase.IMPACT:
+                    note.started(phase)
+                    schedule.begin()
+                    watch.schedule = schedule
+                elif phase is Phase.HEAL:
+                    schedule.close()  # part of the impact still: heal begins once healing is verified
+                    note.started(phase)
+                else:
+                    note.started(phase)
+                watch.phase = phase
+            watch.until(began_ns + round(self.phases.load_s * NS_PER_S))
+            schedule.close()
+            note.started(Phase.CONVERGE)
+            watch.phase = Phase.CONVERGE
+            generator.stop()
+            self._converge(watch, generator)
+            polling.stop()
+            final_readings(self.observing.final, self.stack, recorder, timeout_s=READING_TIMEOUT_S)
+            note.ended()
+
+    def _schedule(self, recorder: Recorder) -> RunningPlan:
+        return RunningPlan(
+            FaultPlan(planned=self.faults, impact_s=self.phases.impact_s), self.stack, recorder
+        )
+
+    def _converge(self, watch: Watch, generator: RunningLoad) -> None:
+        """Wait for everything open to settle, and at least as long as the target's longest time-out."""
+        generator.wait_done(within_s=self.load.timeout_s + 5)
+        begin_ns = self.clock.now_ns()
+        quiet_until = begin_ns + round(self.phases.quiet_s * NS_PER_S)
+        give_up_at = begin_ns + round(self.phases.converge_s * NS_PER_S)
+        watch.until(give_up_at, unless=lambda: self.clock.now_ns() >= quiet_until and self._settled())
+
+    def _settled(self) -> bool:
+        try:
+            return all(probe.read(self.stack, timeout_s=5.0) == [] for probe in self.observing.open_work)
+        except DrillError:
+            return False  # the final reading will say what is wrong; here it is only not settled yet
+
+    @contextmanager
+    def _generator(self, run_dir: Path) -> Iterator[RunningLoad]:
+        generator = self.stack.start_load(
+            operation=self.load.operation,
+            shape=steady(self.load.rate_per_s, seconds=self.phases.load_s),
+            timeout_s=self.load.timeout_s,
+            seed=self.seed,
+            run_dir=run_dir,
+        )
+        try:
+            yield generator
+        finally:
+            self.stack.end_load()
+
+
+@dataclass
+class _PhaseNotes:
+    """Writes down when each phase really began, and what the machine's processors had done until then."""
+
+    recorder: Recorder
+    stack: DrillableStack
+    clock: Clock
+    narrator: Narrator
+
+    def started(self, phase: Phase) -> None:
+        self.recorder.note(Stream.PHASES, PhaseStarted(phase=phase.value, at_ns=self.clock.now_ns()))
+        cpu = read_once(MachineCpu(), self.stack, timeout_s=READING_TIMEOUT_S, clock=self.clock)
+        self.recorder.note(Stream.READINGS, cpu)
+        self.narrator.step(f"{phase.value} begins")
+
+    def ended(self) -> None:
+        self.recorder.note(Stream.PHASES, PhaseStarted(phase=END, at_ns=self.clock.now_ns()))
+
+
+def _shown(path: Path) -> Path:
+    """A path as short as a person would type it."""
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
+
+
+def _revision() -> str:
+    """The git revision of the working folder, with "+" if it has changes; empty if it is none."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, timeout=5, check=True, env=dict(os.environ)
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""

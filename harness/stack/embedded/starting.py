@@ -1,0 +1,157 @@
+"""Starting an embedded stack: what waits for whom, what each server must contain, and who ends it all."""
+
+import signal
+from collections.abc import Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from harness.errors import StackError
+from harness.machine import refuse_timers_below, wake_up_delay_s
+from harness.narration import Narrator
+from harness.settings import Settings
+from harness.stack.embedded import assembly, contents
+from harness.stack.embedded.artifacts import Cache, cache_root
+from harness.stack.embedded.assembly import TOXIPROXY
+from harness.stack.embedded.plan import ports_needed
+from harness.stack.embedded.programs import gather
+from harness.stack.embedded.reset import fingerprint
+from harness.stack.embedded.stack import EmbeddedStack
+from harness.stack.target import POSTGRES, Target
+from harness.supervisor import state
+from harness.supervisor.client import SupervisorClient, launch
+from harness.supervisor.sweep import sweep
+
+LOGS = "logs"
+
+
+@contextmanager
+def started(target: Target, *, settings: Settings, narrator: Narrator) -> Iterator[EmbeddedStack]:
+    """A stack for as long as the block lasts; it ends with this process too, however that dies.
+
+    Raises:
+        StackError: It could not be started.
+    """
+    refuse_timers_below(target.shortest_timer_s, wake_up_delay_s())
+    base = state.base_folder()
+    for found in sweep(base):
+        narrator.step(f"found and cleared: {found}")
+    run_id = state.new_run_id()
+    recordings = (settings.runs / run_id).resolve()
+    supervisor, lifeline = launch(run_id=run_id, base=base, logs=recordings / LOGS)
+    try:
+        yield assembled(target, supervisor, settings=settings, narrator=narrator, recordings=recordings)
+    finally:
+        supervisor.close()
+        if lifeline:
+            lifeline.cut()
+
+
+def assembled(
+    target: Target, supervisor: SupervisorClient, *, settings: Settings, narrator: Narrator, recordings: Path
+) -> EmbeddedStack:
+    """Plan, remember and start a stack under a supervisor that is there.
+
+    Raises:
+        StackError: A process of it did not come up; with its last log lines.
+    """
+    programs = gather(Cache(cache_root()), progress=_Fetching(narrator))
+    ports = supervisor.reserve_ports(ports_needed(target, settings.brokers))
+    plan = assembly.plan(
+        target,
+        brokers=settings.brokers,
+        free_ports=ports,
+        programs=programs,
+        folder=supervisor.folder,
+        logs=recordings / LOGS,
+    )
+    supervisor.ask("remember", plan=asdict(plan))
+    stack = EmbeddedStack(
+        plan=plan, supervisor=supervisor, target=target, recordings=recordings, narrator=narrator
+    )
+    _Start(stack, target).side_by_side()
+    stack.as_made = fingerprint(stack, target)
+    return stack
+
+
+@dataclass(frozen=True)
+class _Fetching:
+    """Tells a narrator what is being fetched."""
+
+    narrator: Narrator
+
+    def step(self, name: str, done: int, total: int) -> None:
+        """A line when a thing is begun and when it is there."""
+        if done == 0:
+            self.narrator.step(f"fetching {name}, once for this machine")
+        elif done >= total:
+            self.narrator.step(f"{name} is there")
+
+
+@dataclass(frozen=True)
+class _Start:
+    """One start of a whole stack.
+
+    Attributes:
+        ready: For each process a future that is done once others may rely on it.
+    """
+
+    stack: EmbeddedStack
+    target: Target
+    ready: dict[str, "Future[None]"] = field(default_factory=dict)
+
+    def side_by_side(self) -> None:
+        """Start every process as soon as what it waits for is ready.
+
+        Raises:
+            StackError: One did not come up. Nothing is left half-started for long: the caller ends the stack.
+        """
+        names = [spec.name for spec in self.stack.plan.specs]
+        self.ready.update({name: Future() for name in names})
+        with ThreadPoolExecutor(max_workers=len(names)) as pool:
+            begun = [pool.submit(self._one, name) for name in names]
+            try:
+                done, _ = wait(begun, return_when=FIRST_EXCEPTION)
+            except BaseException:
+                self._give_up()
+                raise
+            for future in done:
+                if future.exception() is not None:
+                    for other in self.ready.values():
+                        other.cancel()
+                    future.result()
+
+    def _one(self, name: str) -> None:
+        for other in self.stack.plan.waits_for.get(name, ()):
+            self.ready[other].result()
+        service = self.stack.services[name]
+        try:
+            service.start()
+            self._fill(name)
+        except BaseException as error:
+            self.ready[name].set_exception(error)
+            raise
+        self.stack.narrator.step(f"{name} answers on port {service.spec.port}")
+        self.ready[name].set_result(None)
+
+    def _fill(self, name: str) -> None:
+        """What a server must contain before whoever waits for it may go on."""
+        brokers = self.stack.brokers
+        if name == TOXIPROXY:
+            self.stack.toxiproxy.populate([link.proxy for link in self.stack.links.values()])
+        elif name == POSTGRES:
+            contents.make_databases(self.target, self.stack.services[POSTGRES].address)
+        elif brokers and name == brokers[-1]:
+            for other in brokers[:-1]:
+                self.ready[other].result()
+            self.stack.kafka_contents().make(self.target.topics)
+
+    def _give_up(self) -> None:
+        """Somebody stopped us: begin nothing more, and end what would still be waited for."""
+        for name, future in self.ready.items():
+            future.cancel()
+            # PostgreSQL leaves shared memory behind when it is killed.
+            number = signal.SIGQUIT if name == POSTGRES else signal.SIGKILL
+            with suppress(StackError):  # not started yet
+                self.stack.supervisor.signal(name, number)
