@@ -9,8 +9,9 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -28,6 +29,7 @@ STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLU
 MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "?"}
 PLAIN_GLANCE_EVERY_S = 5.0
 COLUMNS_MAX = 110  # longer lines are not read, whatever the terminal's width
+COLUMNS_MIN = 20  # of text, however narrow the terminal is
 EXAMPLES_MAX = 5
 _SPINNER_COLUMNS = 3  # the spinner, a space, and one column free, or some terminals wrap
 _BETWEEN = " │ "
@@ -56,11 +58,36 @@ def describe(glance: Glance, columns: int | None = None) -> str:
     return line if cell_len(line) <= columns else f"{set_cell_size(line, max(0, columns - 1)).rstrip()}…"
 
 
+class _WhoeverListens:
+    """A stream that goes on when nobody reads it any more: its terminal was closed, or the pipe's other end.
+
+    A drill that is being broken off has faults to heal, and must not stumble over telling nobody about it.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, or do not."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or do not."""
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def terminal(file: IO[str] | None = None) -> Console:
     """A console on a file, or on standard error. Where nothing says how wide it is, lines are as long as one reads."""
     stream = file or sys.stderr
     unknown = not stream.isatty() and not os.environ.get("COLUMNS")
-    return Console(file=stream, highlight=False, width=COLUMNS_MAX if unknown else None)
+    heard = cast("IO[str]", _WhoeverListens(stream))
+    return Console(file=heard, highlight=False, width=COLUMNS_MAX if unknown else None)
 
 
 def can_move(console: Console) -> bool:
@@ -79,13 +106,23 @@ def say(console: Console, told: str | Text, *, indent: int = 0, hanging: int = 0
         style: Of the whole.
     """
     text = told if isinstance(told, Text) else Text(told, style=style)
-    columns = max(20, min(console.width, COLUMNS_MAX) - indent)
-    if any(line.cell_len > columns for line in text.split()):
-        columns = max(20, columns - hanging)
-    for number, line in enumerate(text.wrap(console, columns)):
-        line.rstrip()
-        before = Text(" " * (indent + (hanging if number else 0)))
-        console.print(before.append_text(line), soft_wrap=True)
+    columns = max(COLUMNS_MIN, min(console.width, COLUMNS_MAX) - indent)
+    before, before_others = Text(" " * indent), Text(" " * (indent + hanging))
+    for line in text.split():
+        first, rest = _first_line(console, line, columns)
+        console.print(before.copy().append_text(first) if first else "", soft_wrap=True)
+        for other in rest.wrap(console, max(COLUMNS_MIN, columns - hanging)) if rest else ():
+            other.rstrip()
+            console.print(before_others.copy().append_text(other), soft_wrap=True)
+        before = before_others
+
+
+def _first_line(console: Console, text: Text, columns: int) -> tuple[Text, Text]:
+    """As many whole words as fit, and what is left."""
+    first = next(iter(text.wrap(console, columns)), Text())
+    first.rstrip()
+    left = text.plain[len(first) :]
+    return first, text[len(text) - len(left.lstrip()) :] if left.strip() else Text()
 
 
 def say_whole(console: Console, told: str, *, indent: int = 0, label: str = "", style: str = "") -> None:
@@ -95,8 +132,12 @@ def say_whole(console: Console, told: str, *, indent: int = 0, label: str = "", 
 
 
 def complain(console: Console, error: str) -> None:
-    """Print what went wrong with the drill itself."""
-    console.print(f"[bold red]drill:[/] {escape(error)}", highlight=False, soft_wrap=True)
+    """Print what went wrong with the drill itself: wrapped for a person, in one piece for what reads logs."""
+    told = Text.assemble(("drill:", "bold red"), " ", error)
+    if console.file.isatty():
+        say(console, told, hanging=2)
+    else:
+        console.print(told, soft_wrap=True)
 
 
 class ConsoleNarrator:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from harness import __version__
 from harness.checks import Claim, to_record
 from harness.checks.judging import judge, overall
 from harness.clock import NS_PER_S, Clock
-from harness.errors import DrillError, Interrupted
+from harness.errors import DrillError, RecordingError, RecordingLostError, StackError
 from harness.faults.schedule import FaultPlan, Planned, RunningPlan
+from harness.interruption import is_interruption
 from harness.judgement import Judgement
 from harness.load.arrivals import steady
 from harness.load.operations import Operation
@@ -29,7 +30,7 @@ from harness.probes.machine_cpu import MachineCpu
 from harness.probes.polling import Polling, final_readings, read_once
 from harness.recording.history import History
 from harness.recording.recorder import Recorder
-from harness.recording.records import Phase, PhaseStarted, RunInfo, Stream
+from harness.recording.records import Phase, PhaseStarted, Reading, RunInfo, Stream
 from harness.recording.rundir import COMPLETED, INTERRUPTED, write_findings
 from harness.settings import Settings
 from harness.stack.drillable import DrillableStack, RunningLoad
@@ -37,6 +38,7 @@ from harness.watch import Watch
 
 READING_TIMEOUT_S = 15.0
 END = "end"
+LOSSES = "ended by itself"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,21 +108,28 @@ class Drill:
         run_dir = self.stack.recordings / self._folder(self.attempt)
         with Recorder(run_dir) as recorder:
             recorder.start(self._describe())
-            ended = "aborted: the harness died"
+            ended = COMPLETED
             try:
                 self._through_all_phases(recorder)
-                ended = COMPLETED
-            except (KeyboardInterrupt, Interrupted):
-                ended = INTERRUPTED
-                raise
-            except DrillError as error:
-                ended = f"aborted: {error}"
-                self.narrator.step(f"the drill was given up: {error}")
-                if self.stack.is_lost():
+            except BaseException as error:
+                stopped = is_interruption(error)
+                ended = INTERRUPTED if stopped else f"aborted: {str(error) or type(error).__name__}"
+                if stopped or not self._can_be_judged(error):
+                    with suppress(RecordingError):  # then it says by itself that it was cut off
+                        recorder.finish(ended)
+                    if stopped:  # also where a heal failed on the way out: a Ctrl-C must not go unheard
+                        raise KeyboardInterrupt from error
                     raise
-            finally:
-                recorder.finish(ended)
+                if losses := [str(loss) for loss in self.stack.losses() if str(loss) not in ended]:
+                    ended += f" ({'; '.join(losses)})"
+                self.narrator.step(f"the drill was {ended}")
+            recorder.finish(ended)
         return self._judge(run_dir)
+
+    def _can_be_judged(self, error: BaseException) -> bool:
+        """Whether there still is a recording to judge, and a stack to hold the next drill on."""
+        ours = isinstance(error, DrillError) and not isinstance(error, RecordingLostError)
+        return ours and not self.stack.is_lost()
 
     def _judge(self, run_dir: Path) -> Judgement:
         findings = judge(History.load(run_dir))
@@ -212,6 +221,28 @@ class Drill:
             polling.stop()
             final_readings(self.observing.final, self.stack, recorder, timeout_s=READING_TIMEOUT_S)
             note.ended()
+            self._weigh_losses(recorder)
+
+    def _weigh_losses(self, recorder: Recorder) -> None:
+        """A service of the target that died is for the claims to judge; a server that did may be why it broke its word.
+
+        Raises:
+            StackError: A server died. A promise that was seen broken still counts, nothing else does.
+        """
+        losses = self.stack.losses()
+        if not losses:
+            return
+        value = [{"service": loss.service, "exit_code": loss.exit_code} for loss in losses]
+        seen = Reading(probe=LOSSES, at_ns=self.clock.now_ns(), took_ns=0, value=value, final=True)
+        recorder.note(Stream.READINGS, seen)
+        if servers := [str(loss) for loss in losses if not loss.of_target]:
+            raise StackError(
+                f"{'; '.join(servers)}. No fault did that, so what was seen may not be the target's doing. Look into "
+                "the logs beside the recordings, and hold the drill again"
+            )
+        self.narrator.step(
+            f"{'; '.join(map(str, losses))}: no fault did that; the claims judge what came of it"
+        )
 
     def _schedule(self, recorder: Recorder) -> RunningPlan:
         return RunningPlan(

@@ -35,6 +35,12 @@ class RecordingError(ConfigError):
     """A run directory cannot be read: not one of ours, of another format, or without its `run.json`."""
 
 
+class RecordingLostError(RecordingError):
+    """What happens cannot be written down (any more), as on a full disk: the drill can prove nothing."""
+
+    exit_code = ExitCode.INCONCLUSIVE
+
+
 class StackError(DrillError):
     """The stack could not be started, or was lost while it was needed."""
 

@@ -4,7 +4,18 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from harness.errors import Interrupted
+
 ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def is_interruption(error: BaseException | None) -> bool:
+    """Whether somebody stopped us, even if something broke on the way out and is what is raised now."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt | Interrupted):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 @contextmanager

@@ -107,4 +107,5 @@ class Settings(BaseSettings):
 def _complaint(name: str, message: str, given: object) -> str:
     """What pydantic found, said as elsewhere: what was wanted, what came."""
     wanted = message.removeprefix("Value error, ").replace("Input should be", "must be")
+    wanted = wanted.partition(", unable to parse")[0]
     return f"{name} {wanted}, got {str(given)!r}"

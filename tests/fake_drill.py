@@ -14,6 +14,7 @@ from harness.probes import Json
 from harness.recording.recorder import Recorder
 from harness.recording.records import Done, Intent, Outcome, Stream
 from harness.stack import Stack
+from harness.stack.drillable import Loss
 
 
 @dataclass
@@ -68,6 +69,7 @@ class FakeStack:
     recordings: Path
     on_load: Callable[[], None] = lambda: None
     lost: bool = False
+    lost_services: list[Loss] = field(default_factory=list)
     run_id: str = "fake"
     services: Mapping[str, Any] = field(default_factory=dict)
     links: Mapping[str, Any] = field(default_factory=dict)
@@ -81,6 +83,9 @@ class FakeStack:
 
     def is_lost(self) -> bool:
         return self.lost
+
+    def losses(self) -> list[Loss]:
+        return self.lost_services
 
     def configuration(self) -> dict[str, Any]:
         return {}

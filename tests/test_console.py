@@ -1,4 +1,5 @@
 import io
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from harness.console import COLUMNS_MAX, ConsoleNarrator, can_move, describe, say, terminal
+from harness.console import COLUMNS_MAX, ConsoleNarrator, can_move, complain, describe, say, terminal
 from harness.narration import Glance
 from harness.recording.records import Verdict
 from tests.fake_stack import finding
@@ -187,3 +188,49 @@ def test_where_nothing_says_how_wide_it_is_lines_are_as_long_as_one_reads(
     assert terminal(io.StringIO()).width == COLUMNS_MAX
     monkeypatch.setenv("COLUMNS", "72")
     assert terminal(io.StringIO()).width == 72
+
+
+def test_a_complaint_is_wrapped_for_a_person_and_whole_in_a_log() -> None:
+    error = "there is no scenario 'x'. " + "word " * 20 + "end"
+    seen, kept = Terminal(), io.StringIO()
+    complain(Console(file=seen, width=40, force_terminal=True, no_color=True), error)
+    complain(Console(file=kept, width=40), error)
+    assert kept.getvalue() == f"drill: {error}\n"
+    lines = seen.getvalue().splitlines()
+    assert len(lines) > 2
+    assert all(line.startswith("  ") for line in lines[1:])
+    assert max(map(len, lines[1:])) <= 40
+
+
+@pytest.mark.parametrize(
+    ("told", "lines"),
+    [
+        (
+            "one two three four five",
+            [" one two three", "     four five"],
+        ),  # the first line has the hanging's room too
+        ("short", [" short"]),
+        ("", [""]),
+        ("one\n  deeper", [" one", "       deeper"]),
+        ("a-word-that-fits-nowhere-at-all x", [" a-word-that-fit", "     s-nowhere-a", "     t-all x"]),
+    ],
+)
+def test_a_paragraph_is_wrapped_between_words_with_its_other_lines_hanging(
+    told: str, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.console.COLUMNS_MIN", 10)
+    out = io.StringIO()
+    say(Console(file=out, width=16), told, indent=1, hanging=4)
+    assert out.getvalue().splitlines() == lines
+
+
+def test_a_terminal_that_was_closed_is_told_nothing_and_stops_nobody() -> None:
+    reading, writing = os.pipe()
+    with open(writing, "w", buffering=1) as file:  # noqa: PTH123 - a file descriptor
+        console = terminal(file)
+        console.print("heard")
+        assert os.read(reading, 100) == b"heard\n"
+        os.close(reading)
+        ConsoleNarrator(console).step("interrupted: faults are healed")
+        complain(console, "nobody hears this either")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writing)  # so that closing it does not complain

@@ -1,6 +1,7 @@
 """A drill from its first phase to its verdict, on paper: what the runner does in which order, whatever goes wrong."""
 
 import random
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from harness.checks import Claim, Evidence, Kind
 from harness.checks.evidence import FaultBit
 from harness.checks.safety import NothingAcknowledgedIsLost
-from harness.errors import ConfigError, StackError
+from harness.errors import ConfigError, ExitCode, RecordingLostError, StackError
 from harness.faults.schedule import Planned
 from harness.judgement import Judgement, NotPassed
 from harness.load.operations import Answer, Request
@@ -21,6 +22,7 @@ from harness.recording.history import History
 from harness.recording.records import Outcome, Phase, Verdict
 from harness.runner import Chaos, Load, Observation
 from harness.settings import Settings
+from harness.stack.drillable import Loss
 from tests.fake_drill import FakeStack, Mishap, Rows, Settled
 
 PHASES = Phases(warm_up_s=0.2, steady_s=0.3, impact_s=0.3, heal_s=0.2, converge_s=1.0, quiet_s=0.0)
@@ -152,3 +154,57 @@ def test_faults_without_an_impact_phase_are_refused_before_anything_is_hurt(tmp_
             observing=Observation(watched=(), final=(), open_work=(Settled(),)),
         )
     assert held.stack.happened == []
+
+
+def test_a_ctrl_c_is_heard_even_if_something_breaks_on_the_way_out(tmp_path: Path) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    held = Held(tmp_path, interrupt)
+
+    def fail() -> None:
+        raise StackError("the load generator cannot be ended")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(held.stack, "end_load", fail)
+        with pytest.raises(KeyboardInterrupt):
+            held.run()
+    assert History.load(held.stack.recordings / "on-paper").run.ended == "interrupted"
+
+
+def test_a_server_that_died_by_itself_takes_the_blame_from_what_held(tmp_path: Path) -> None:
+    held = Held(tmp_path, retry_inconclusive=0)
+    held.stack.lost_services = [Loss(service="kafka-1", exit_code=-9, of_target=False)]
+    with pytest.raises(NotPassed, match="INCONCLUSIVE"):
+        held.run()
+    history = History.load(held.judgements[0].run_dir)
+    assert history.run.ended.startswith("aborted: kafka-1 ended by itself with exit code -9")
+    assert history.final_reading("ended by itself") == [{"service": "kafka-1", "exit_code": -9}]
+    assert "phases: the last phase has no end" not in history.damage  # it was held to its end
+
+
+def test_a_promise_seen_broken_still_counts_when_a_server_died(tmp_path: Path) -> None:
+    held = Held(tmp_path)
+    held.stack.lost_services = [Loss(service="kafka-1", exit_code=-9, of_target=False)]
+    with pytest.raises(NotPassed, match="FAIL"):
+        held.run(missing=1)
+    assert [judgement.verdict for judgement in held.judgements] == [Verdict.FAIL]
+
+
+def test_a_service_of_the_target_that_died_is_recorded_and_left_to_the_claims(tmp_path: Path) -> None:
+    held = Held(tmp_path)
+    held.stack.lost_services = [Loss(service="orders", exit_code=1, of_target=True)]
+    history = held.run()
+    assert history.completed
+    assert history.final_reading("ended by itself") == [{"service": "orders", "exit_code": 1}]
+
+
+def test_a_recording_that_is_lost_is_told_and_says_by_itself_that_it_was_cut_off(tmp_path: Path) -> None:
+    def lose() -> None:
+        shutil.rmtree(held.stack.recordings / "on-paper")
+
+    held = Held(tmp_path, lose)
+    with pytest.raises(RecordingLostError, match="What is not recorded cannot be judged") as told:
+        held.run()
+    assert told.value.exit_code is ExitCode.INCONCLUSIVE
+    assert held.judgements == []

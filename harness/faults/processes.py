@@ -88,6 +88,17 @@ class _Ended:
         return _running_again(stack, _service(stack, self.service))
 
 
+def _still_there(stack: Stack, fault: "Killed | Stopped") -> Service:
+    """The service that is to be ended; one that has ended already would be taken for the fault's effect."""
+    service = _service(stack, fault.service)
+    if service.state() is State.EXITED:
+        raise FaultError(
+            f"{fault.title}: {service.name} had ended before the fault began, so the fault did nothing. Is another "
+            f"fault still active, or did it end by itself? See {service.log_path}."
+        )
+    return service
+
+
 @dataclass(frozen=True, kw_only=True)
 class Killed(_Ended):
     """A service's processes are gone at once (SIGKILL): nothing is flushed, nobody is told."""
@@ -103,7 +114,7 @@ class Killed(_Ended):
         Raises:
             FaultError: It is still there, or something else answers in its place.
         """
-        service = _service(stack, self.service)
+        service = _still_there(stack, self)
         began = SYSTEM_CLOCK.now_ns()
         with fault_words(self.title):
             service.kill()
@@ -125,7 +136,7 @@ class Stopped(_Ended):
         Raises:
             FaultError: It did not end within its stop time-out.
         """
-        service = _service(stack, self.service)
+        service = _still_there(stack, self)
         began = SYSTEM_CLOCK.now_ns()
         with fault_words(self.title):
             service.stop()

@@ -46,7 +46,11 @@ class Heartbeat:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        try:
+            self.stop()
+        except ProbeError:
+            if error is None:  # else it ended of the same cause, as on a full disk, and would only hide it
+                raise
 
     def start(self) -> None:
         """Start beating, and return once the first line is there.

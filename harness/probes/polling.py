@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from harness.clock import NS_PER_S, SYSTEM_CLOCK, Clock
-from harness.errors import ConfigError, ProbeError
+from harness.errors import ConfigError, DrillError, ProbeError
 from harness.probes import Probe
 from harness.recording.notes import Notes
 from harness.recording.records import Reading, Stream
@@ -84,7 +84,11 @@ class Polling:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        try:
+            self.stop()
+        except DrillError:
+            if error is None:  # else something is being told already, perhaps that somebody stopped us
+                raise
 
     def start(self, stack: Stack, recorder: Notes) -> None:
         """Begin; each probe is read at once and then every `every_s`."""

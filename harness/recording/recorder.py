@@ -5,7 +5,6 @@ that was noted is lost. There is no fsync on the way, because a drill survives i
 cut, and an fsync a line would slow down the very load that is measured.
 """
 
-import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -17,9 +16,9 @@ from typing import Any, Self
 
 import msgspec
 
-from harness.errors import RecordingError
+from harness.errors import RecordingError, RecordingLostError
 from harness.recording.records import RunInfo, Stream
-from harness.recording.rundir import RUN_FILE, digest, extent, stream_path, write_run
+from harness.recording.rundir import RUN_FILE, digest, extent, not_written, stream_path, write_run
 
 
 class Recorder:
@@ -33,6 +32,7 @@ class Recorder:
 
         Raises:
             RecordingError: It cannot be made.
+            RecordingLostError: There is no room for it.
         """
         self.run_dir = run_dir
         self._encoder = msgspec.json.Encoder()
@@ -70,11 +70,11 @@ class Recorder:
         """Append one record (a frozen dataclass of `harness.recording.records`) to its stream.
 
         Raises:
-            RecordingError: It could not be written. The drill must stop: a check over a recording with
+            RecordingLostError: It could not be written. The drill must stop: a check over a recording with
                 holes proves nothing.
         """
         line = self._encoder.encode(record) + b"\n"
-        with self._lock, self._disk_trouble(self._paths[stream]):
+        with self._lock, self._disk_trouble(self._paths[stream], RecordingLostError):
             if stream in self._torn:
                 line = b"\n" + line  # what the failed write left behind must not swallow this record
             self._append(stream, line)
@@ -125,16 +125,8 @@ class Recorder:
                 self._torn.add(stream)
 
     @contextmanager
-    def _disk_trouble(self, path: Path) -> Iterator[None]:
+    def _disk_trouble(self, path: Path, kind: type[RecordingError] = RecordingError) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            advice = (
-                "The disk is full: free some space."
-                if error.errno in (errno.ENOSPC, errno.EDQUOT)
-                else "Check the folder's permissions, or choose another one."
-            )
-            raise RecordingError(
-                f"wanted to write to {path}, got {error.strerror}. What is not recorded cannot be judged, so "
-                f"the drill cannot go on. {advice}"
-            ) from error
+            raise not_written(path, error, kind) from error

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from harness.errors import RecordingError
+from harness import full_disk
+from harness.errors import RecordingError, RecordingLostError
 from harness.recording.records import FORMAT_VERSION, Finding, RunInfo, Stream, Verdict
 
 RUN_FILE = "run.json"
@@ -40,7 +41,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file so that whoever reads it sees the old one or the new one, never half of either.
 
     Raises:
-        RecordingError: The disk is full, or the folder cannot be written to.
+        RecordingError: The folder cannot be written to.
+        RecordingLostError: The disk is full.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -51,10 +53,20 @@ def write_atomically(path: Path, content: bytes) -> None:
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise RecordingError(
-            f"wanted to write {path}, got {error.strerror}. Without it the run cannot be judged or repeated: "
-            "free some space or choose another run directory."
-        ) from error
+        raise not_written(path, error) from error
+
+
+def not_written(path: Path, error: OSError, kind: type[RecordingError] = RecordingError) -> RecordingError:
+    """What to say of a part of a run that could not be written, and what to do about it."""
+    lost = f"wanted to write {path}, got {error.strerror}. What is not recorded cannot be judged. "
+    if full_disk.was_met(error):
+        advice = full_disk.told(
+            path.parent,
+            takes="A recording takes some MB a minute.",
+            instead="choose another folder with --runs",
+        )
+        return RecordingLostError(f"{lost}The disk is full, and the drill cannot go on: {advice}")
+    return kind(f"{lost}Check the folder's permissions, or choose another one with --runs.")
 
 
 def write_run(run_dir: Path, run: RunInfo) -> None:

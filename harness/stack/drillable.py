@@ -3,7 +3,8 @@
 Faults and probes work with a `harness.stack.Stack`. A runtime gives a little more, for whoever holds drills on it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +12,23 @@ from harness.load.arrivals import Shape
 from harness.load.generator import LoadState
 from harness.load.operations import Operation
 from harness.stack import Stack
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """A service that has ended by itself: no fault and no reset told it to.
+
+    Attributes:
+        exit_code: Negative for a signal.
+        of_target: The target's own, and so its own doing; else a server under it.
+    """
+
+    service: str
+    exit_code: int
+    of_target: bool
+
+    def __str__(self) -> str:
+        return f"{self.service} ended by itself with exit code {self.exit_code}"
 
 
 class RunningLoad(Protocol):
@@ -65,6 +83,10 @@ class DrillableStack(Stack, Protocol):
 
     def is_lost(self) -> bool:
         """Whether nobody owns it any more, so that no other drill can be held on it."""
+        ...
+
+    def losses(self) -> Sequence[Loss]:
+        """What has ended since `fresh` though nobody told it to."""
         ...
 
     def start_load(

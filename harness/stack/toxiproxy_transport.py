@@ -56,8 +56,8 @@ class Consumer:
         except NoAnswer as error:
             if error.timed_out:
                 raise ControlPlaneHangs(
-                    f"{call} had no answer within {self._timeout_s:g} s. It hangs, for this one proxy, while "
-                    "a server takes no more bytes on one of the proxy's connections."
+                    f"{call} had no answer within {self._timeout_s:g} s. It hangs for one proxy while a server takes "
+                    "no more bytes on one of that proxy's connections, and for all while Toxiproxy itself stands still."
                 ) from error
             raise StackError(f"{call} failed: {error}. Is Toxiproxy still running?") from error
         if answer.status in _REFUSALS:

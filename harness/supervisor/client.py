@@ -11,56 +11,97 @@ import sys
 import threading
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
-from harness.clock import wait_until
+from harness import full_disk
+from harness.clock import Deadline, wait_until
 from harness.errors import DeadlineError, StackError
 from harness.stack import State
 from harness.stack.process import ProcessSpec
 from harness.supervisor import state
-from harness.supervisor.server import Assignment, as_argument
+from harness.supervisor.server import LOG, Assignment, as_argument
+from harness.supervisor.sweep import sweep
 
 REQUEST_TIMEOUT_S = 30.0
+_READ_BYTES = 1 << 16
 
 
 class SupervisorClient:
-    """A connection to one supervisor. Threads may share it; their requests take turns."""
+    """A connection to one supervisor. Threads may share it; their requests take turns.
 
-    def __init__(self, folder: state.StateFolder) -> None:
+    Args:
+        folder: The stack's.
+        log: What the supervisor itself has to say, if we may read it.
+    """
+
+    def __init__(self, folder: state.StateFolder, log: Path | None = None) -> None:
         self.folder = folder
+        self._log = log
         self._turn = threading.Lock()
+        self._asked = 0
+        self._read = b""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(REQUEST_TIMEOUT_S)
         try:
             self._socket.connect(str(folder.socket))
         except OSError as error:
+            self._socket.close()
             raise StackError(f"no supervisor answers for run {folder.run_id}: {error}") from error
-        self._lines: BinaryIO = self._socket.makefile("rb")
 
-    def ask(self, verb: str, **arguments: Any) -> Any:
-        """Send one request and return its answer.
+    def ask(self, verb: str, *, timeout_s: float = REQUEST_TIMEOUT_S, **arguments: Any) -> Any:
+        """Send one request and return its answer, in `timeout_s` altogether.
 
         Raises:
             StackError: The supervisor refused, died or did not answer.
         """
-        line = msgspec.json.encode({"verb": verb, **arguments}) + b"\n"
         with self._turn:
+            self._asked += 1
+            request = {"id": self._asked, "verb": verb, **arguments}
+            deadline = Deadline.after(timeout_s)
             try:
-                self._socket.sendall(line)
-                answer = self._lines.readline()
+                self._socket.settimeout(timeout_s)
+                self._socket.sendall(msgspec.json.encode(request) + b"\n")
+                answer = self._answer(deadline)
+            except TimeoutError as error:
+                raise StackError(
+                    f"the supervisor of {self.folder.run_id} did not {verb} within {timeout_s:g} s. It stands still, "
+                    "or the machine does: nothing of the stack can be started, hurt or healed any more."
+                ) from error
             except OSError as error:
-                raise StackError(f"the supervisor of {self.folder.run_id} did not {verb}: {error}") from error
-        if not answer:
-            raise StackError(
-                f"the supervisor of {self.folder.run_id} is gone, and every process of the stack with it. "
-                "Nothing that was recorded is lost; the drill must be run again."
-            )
-        decoded = msgspec.json.decode(answer)
-        if "error" in decoded:
-            raise StackError(decoded["error"])
-        return decoded["ok"]
+                raise self._gone() from error
+        if "error" in answer:
+            raise StackError(answer["error"])
+        return answer["ok"]
+
+    def _answer(self, deadline: Deadline) -> dict[str, Any]:
+        """The answer to the latest request; those to earlier ones, which a Ctrl-C or a time-out broke off, are let go.
+
+        What has been read so far is kept in `_read` and not in a file object, which a time-out would spoil.
+        """
+        while True:
+            while b"\n" not in self._read:
+                self._socket.settimeout(max(deadline.left_s, 0.001))
+                part = self._socket.recv(_READ_BYTES)
+                if not part:
+                    raise self._gone()
+                self._read += part
+            line, _, self._read = self._read.partition(b"\n")
+            answer: dict[str, Any] = msgspec.json.decode(line)
+            if answer["id"] == self._asked:
+                return answer
+
+    def _gone(self) -> StackError:
+        try:
+            said = self._log.read_text(errors="replace").strip().splitlines()[-1:] if self._log else []
+        except OSError:
+            said = []
+        why = f" Its last words: {said[0]}." if said else ""
+        return StackError(
+            f"the supervisor of {self.folder.run_id} is gone, and every process of the stack with it.{why} "
+            "Nothing that was recorded is lost; the drill must be run again."
+        )
 
     def reserve_ports(self, count: int) -> list[int]:
         """Ports that no other stack of this machine will use."""
@@ -79,8 +120,19 @@ class SupervisorClient:
 
     def await_state(self, name: str, wanted: State, *, within_s: float) -> bool:
         """Whether all of a service's processes came to `wanted` in time."""
-        reached: bool = self.ask("await_state", name=name, state=wanted, within_s=within_s)
+        reached: bool = self.ask(
+            "await_state", timeout_s=within_s + REQUEST_TIMEOUT_S, name=name, state=wanted, within_s=within_s
+        )
         return reached
+
+    def losses(self) -> dict[str, int]:
+        """Services that have ended though nobody told them to, each with its exit code."""
+        lost: dict[str, int] = self.ask("losses")
+        return lost
+
+    def forget(self) -> None:
+        """Say that the stack is as new: promises that are still open are void, and losses made good."""
+        self.ask("forget")
 
     def state(self, name: str) -> State:
         """What a service is doing."""
@@ -112,25 +164,29 @@ class SupervisorClient:
 
     def close(self) -> None:
         """Hang up. Faults that were promised over this connection are undone."""
-        self._lines.close()
         self._socket.close()
 
 
 class Lifeline:
     """The writing end of the pipe a supervisor lives by. Never written to; closing it is the message."""
 
-    def __init__(self, popen: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, popen: "subprocess.Popen[bytes]", folder: state.StateFolder) -> None:
         self._popen = popen
+        self._folder = folder
 
     def cut(self) -> None:
-        """End the stack, whatever state it is in, and wait for its supervisor to end."""
-        if self._popen.stdin and not self._popen.stdin.closed:
+        """End the stack, whatever state it is in, and wait until nothing is left of it."""
+        if self._popen.stdin is None:  # held by a lease
+            self._popen.terminate()
+        elif not self._popen.stdin.closed:
             self._popen.stdin.close()
         try:
             self._popen.wait(timeout=10)
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()
+        if self._folder.path.exists():  # the supervisor was killed, by us or by somebody else
+            sweep(self._folder.path.parent)
 
 
 def launch(
@@ -164,20 +220,31 @@ def launch(
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
 
+    lifeline = Lifeline(popen, folder)
+
     def connected() -> SupervisorClient | None:
         if popen.poll() is not None:
             raise DeadlineError(f"it ended with exit code {popen.returncode}")
         try:
-            return SupervisorClient(folder)
+            return SupervisorClient(folder, (logs or folder.path) / LOG)
         except StackError:
             return None  # its socket is not there yet, or not listened on yet
 
     try:
         client = wait_until(connected, within_s=15.0, what="its socket", every_s=0.01)
     except DeadlineError as error:
-        popen.kill()
-        said = popen.stderr.read().decode(errors="replace").strip() if popen.stderr else ""
-        raise StackError(f"the supervisor did not start: {error}. {said[-2000:]}") from error
+        lifeline.cut()
+        raise StackError(f"the supervisor did not start: {_last_words(popen, base) or error}") from error
+    except BaseException:  # somebody stopped us: without a pipe nobody would end it before its lease
+        lifeline.cut()
+        raise
     if popen.stderr:
         popen.stderr.close()
-    return client, Lifeline(popen) if lease_s is None else None
+    return client, lifeline if lease_s is None else None
+
+
+def _last_words(popen: "subprocess.Popen[bytes]", base: Path) -> str:
+    said = popen.stderr.read().decode(errors="replace").strip()[-2000:] if popen.stderr else ""
+    if full_disk.was_met(said):
+        return state.no_room(base)
+    return said

@@ -6,6 +6,7 @@ A process of its own, so that a control plane that hangs cannot hang the supervi
 import sys
 from pathlib import Path
 
+from harness.errors import DrillError
 from harness.faults import from_record
 from harness.stack.embedded.stack import attach
 from harness.supervisor import state
@@ -23,4 +24,7 @@ def main(folder_path: str, token: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    try:
+        main(sys.argv[1], sys.argv[2])
+    except DrillError as trouble:
+        sys.exit(str(trouble))  # into the supervisor's log, which says then what became of the stack

@@ -40,9 +40,14 @@ def busy(ports: Iterable[int]) -> list[int]:
 
 
 class PortBook:
-    """The written record of who has which ports. Every call must be made under `state.base_lock`."""
+    """The written record of who has which ports. Every call must be made under `state.base_lock`.
+
+    A run has its ports for as long as it has its folder. Giving them back needs no writing, and so works on a full
+    disk and cannot be forgotten by a supervisor that is killed.
+    """
 
     def __init__(self, base: Path) -> None:
+        self._base = base
         self._file = base / "ports.json"
 
     def reserve(self, run_id: str, count: int, *, free: Callable[[int], bool] = is_free) -> list[int]:
@@ -70,16 +75,12 @@ class PortBook:
         self._write(book | {run_id: [*book.get(run_id, []), *ports]})
         return ports
 
-    def release(self, run_id: str) -> None:
-        """Take back all ports of a run."""
-        self._write({name: ports for name, ports in self._read().items() if name != run_id})
-
     def _read(self) -> dict[str, list[int]]:
         try:
             book: dict[str, list[int]] = json.loads(self._file.read_text())
         except (FileNotFoundError, ValueError):
             return {}  # cut off by a kill: test-binding still keeps two stacks apart
-        return book
+        return {run_id: ports for run_id, ports in book.items() if (self._base / run_id).is_dir()}
 
     def _write(self, book: dict[str, list[int]]) -> None:
         temporary = self._file.with_suffix(".new")

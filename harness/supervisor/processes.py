@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from harness import full_disk
 from harness.errors import StackError
 from harness.stack import State
 from harness.stack.process import ProcessSpec
@@ -47,8 +48,12 @@ def prepare_folder(spec: ProcessSpec, work: Path) -> None:
     work.mkdir(mode=0o755, exist_ok=True)
     for target, source in spec.copies.items():
         if not (work / target).exists():
-            shutil.copytree(source, work / target, symlinks=True)
-            _own(work / target, spec.user_id)
+            # Under another name until it is whole: half of a cluster would be started on as if it were one.
+            copied = work / f"{target}.new"
+            shutil.rmtree(copied, ignore_errors=True)
+            shutil.copytree(source, copied, symlinks=True)
+            _own(copied, spec.user_id)
+            copied.rename(work / target)
     for folder in spec.folders:
         (work / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         _own(work / folder, spec.user_id)
@@ -70,6 +75,7 @@ def spawn(spec: ProcessSpec, work: Path, log: Path) -> subprocess.Popen[bytes]:
 
     Raises:
         StackError: One of its ports is busy, or the program cannot be run.
+        OSError: There is no room for its files.
     """
     taken = busy(spec.ports)
     if taken:
@@ -95,6 +101,8 @@ def spawn(spec: ProcessSpec, work: Path, log: Path) -> subprocess.Popen[bytes]:
                 preexec_fn=_die_with_parent(signal.Signals[spec.death_signal], os.getpid()),  # noqa: PLW1509
             )
     except OSError as error:
+        if full_disk.was_met(error):
+            raise  # whoever asked knows which disks there are
         raise StackError(f"{spec.name} cannot start: {error} ({spec.argv[0]})") from error
 
 
@@ -123,6 +131,14 @@ def state_of(process: psutil.Process) -> State:
     if status in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
         return State.EXITED
     return State.PAUSED if status in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP} else State.RUNNING
+
+
+def state_at(pid: int) -> State:
+    """What the kernel says the process of that number is doing."""
+    try:
+        return state_of(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return State.EXITED
 
 
 def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:

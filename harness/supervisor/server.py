@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,40 +20,39 @@ from typing import Any
 
 import msgspec
 
+from harness import full_disk
 from harness.clock import NS_PER_S, SYSTEM_CLOCK
 from harness.errors import DrillError, StackError
 from harness.stack import State
 from harness.stack.process import ProcessSpec
 from harness.supervisor import processes, state, sweep
 from harness.supervisor.ports import PortBook
+from harness.supervisor.promises import Promises
 
+LOG = "supervisor.log"  # beside the services' logs, so that it is kept with the recording
 LINE_LIMIT_BYTES = 16 * 1024 * 1024  # a whole stack's plan is one line
-HEAL_TIMEOUT_S = 15.0
 _POLL_S = 0.005
+_ENDING = (signal.SIGKILL, signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
 
 
 @dataclass
 class Process:
-    """A service that was started at least once."""
+    """A service that was started at least once.
+
+    Attributes:
+        told_to_end: Somebody of the drill has sent it a signal that ends it.
+    """
 
     spec: ProcessSpec
     popen: subprocess.Popen[bytes]
+    told_to_end: bool = False
 
     def state(self) -> State:
         """What it is doing now. Reaps it if it has ended."""
         if self.popen.poll() is not None:
             return State.EXITED
-        tree = processes.tree(self.popen.pid)
-        return processes.state_of(tree[0]) if tree else State.EXITED
-
-
-@dataclass
-class Promise:
-    """A fault that will be undone: by whoever promised, when its time is up, or when they die."""
-
-    fault: Mapping[str, Any]
-    connection: int
-    timer: asyncio.TimerHandle | None = None
+        # Not its tree: that means reading the whole process table, and a start asks hundreds of times.
+        return processes.state_at(self.popen.pid)
 
 
 @dataclass
@@ -70,27 +69,38 @@ class Supervisor:
     logs: Path
     lease_s: float | None
     _processes: dict[str, Process] = field(default_factory=dict)
-    _promises: dict[str, Promise] = field(default_factory=dict)
+    _losses: dict[str, int] = field(default_factory=dict)
     _over: asyncio.Event = field(default_factory=asyncio.Event)
     _lease_end: asyncio.TimerHandle | None = None
     _connections: int = 0
-    _tokens: int = 0
 
-    async def serve(self, pipe: int | None) -> None:
-        """Answer requests until the pipe closes, the lease ends, a signal comes or somebody asks."""
+    def __post_init__(self) -> None:
+        self._promises = Promises(self.folder, self._end_because)
+
+    async def serve(self, pipe: int | None, listening: Callable[[], None] = lambda: None) -> None:
+        """Answer requests until the pipe closes, the lease ends, a signal comes or somebody asks.
+
+        Args:
+            pipe: The reading end of the pipe to live by, if there is one.
+            listening: Called as soon as requests can come.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._over.set)
-        server = await asyncio.start_unix_server(
-            self._converse, path=str(self.folder.socket), limit=LINE_LIMIT_BYTES
-        )
-        self.folder.socket.chmod(0o600)
-        if pipe is not None:
-            await self._end_with(pipe)
-        self._begin_lease()
-        await self._over.wait()
-        server.close()
-        self._tear_down()
+        try:
+            server = await asyncio.start_unix_server(
+                self._converse, path=str(self.folder.socket), limit=LINE_LIMIT_BYTES
+            )
+            self.folder.socket.chmod(0o600)
+            if pipe is not None:
+                await self._end_with(pipe)
+            self._begin_lease()
+            listening()
+            await self._over.wait()
+            server.close()
+        finally:
+            self._over.set()  # from here on requests are refused
+            self._tear_down()
 
     async def _end_with(self, pipe: int) -> None:
         """Make the end of the pipe the end of the stack."""
@@ -120,29 +130,41 @@ class Supervisor:
         """End every process and give everything back. Toxics end with Toxiproxy, which is ours as well."""
         sweep.kill_everything_in(self.folder)
         with state.base_lock(self.folder.path.parent):
-            PortBook(self.folder.path.parent).release(self.folder.run_id)
             self.folder.remove()
+
+    def _end_because(self, sentence: str) -> None:
+        """End the stack, and leave word why: whoever asks next finds nobody here."""
+        sys.stderr.write(f"{sentence}\n")
+        self._over.set()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client, from connecting to closing. What it promised is undone when it is gone."""
         self._connections += 1
         connection = self._connections
         try:
-            while line := await reader.readline():
-                request = msgspec.json.decode(line)
-                answer = await self._answer(connection, request)
-                writer.write(msgspec.json.encode(answer) + b"\n")
+            # What does not end in a newline is half a request, of a client that was killed while it asked.
+            while (line := await reader.readline()).endswith(b"\n"):
+                writer.write(msgspec.json.encode(await self._answer(connection, line)) + b"\n")
                 await writer.drain()
-        except ConnectionError:
-            pass
+        except (ConnectionError, asyncio.CancelledError):
+            pass  # it hung up, or we are ending
+        except ValueError:
+            sys.stderr.write(f"a request of over {LINE_LIMIT_BYTES} bytes was refused\n")
         finally:
             writer.close()
-            for token in [
-                token for token, promise in self._promises.items() if promise.connection == connection
-            ]:
-                self._heal(token)
+            if not self._over.is_set():
+                self._promises.keep_those_of(connection)
 
-    async def _answer(self, connection: int, request: dict[str, Any]) -> dict[str, Any]:
+    async def _answer(self, connection: int, line: bytes) -> dict[str, Any]:
+        """What to say to one request: under its own number, because a client may have given up an earlier one."""
+        try:
+            request = msgspec.json.decode(line, type=dict[str, Any])
+            asked, verb = int(request.pop("id")), str(request.pop("verb"))
+        except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+            return {"id": 0, "error": f"the supervisor was asked something that is no request: {error!r}"}
+        return {"id": asked, **await self._done(connection, verb, request)}
+
+    async def _done(self, connection: int, verb: str, request: dict[str, Any]) -> dict[str, Any]:
         verbs: dict[str, Callable[..., Awaitable[Any]]] = {
             "reserve": self._reserve,
             "spawn": self._spawn,
@@ -154,16 +176,34 @@ class Supervisor:
             "remember": self._remember,
             "renew": self._renew,
             "tear_down": self._ask_tear_down,
+            "losses": self._lost,
+            "forget": self._forget,
         }
-        verb = request.pop("verb")
+        if self._over.is_set():
+            return {
+                "error": f"the stack {self.folder.run_id} is being ended: it was asked to {verb} too late"
+            }
         if verb == "promise":
             request["connection"] = connection
         try:
             return {"ok": await verbs[verb](**request)}
         except DrillError as error:
             return {"error": str(error)}
+        except OSError as error:
+            return {"error": f"the supervisor could not {verb}: {self._in_words(error)}"}
         except Exception as error:  # noqa: BLE001 - the stack must outlive a mistake in one request
             return {"error": f"the supervisor could not {verb}: {type(error).__name__}: {error}"}
+
+    def _in_words(self, error: OSError) -> str:
+        if not full_disk.was_met(error):
+            return str(error)
+        if str(error.filename or "").startswith(str(self.logs)):
+            return full_disk.told(
+                self.logs,
+                takes="A recording takes some MB a minute.",
+                instead="choose another folder with --runs",
+            )
+        return state.no_room(self.folder.path)
 
     async def _reserve(self, *, count: int) -> list[int]:
         with state.base_lock(self.folder.path.parent):
@@ -174,13 +214,33 @@ class Supervisor:
         known = self._processes.get(parsed.name)
         if known and known.state() is not State.EXITED:
             return known.popen.pid
+        self._note_losses()  # what is started again would look as if it had never ended
         identity = {"name": parsed.name, "death_signal": parsed.death_signal}
         state.append_line(self.folder.processes, identity)
         self.logs.mkdir(parents=True, exist_ok=True)
-        popen = processes.spawn(parsed, self.folder.work(parsed.name), self.logs / f"{parsed.name}.log")
-        state.append_line(self.folder.processes, identity | {"pid": popen.pid})
+        try:
+            popen = processes.spawn(parsed, self.folder.work(parsed.name), self.logs / f"{parsed.name}.log")
+        except OSError as error:
+            raise StackError(f"{parsed.name} cannot start: {self._in_words(error)}") from error
         self._processes[parsed.name] = Process(parsed, popen)
+        state.append_line(self.folder.processes, identity | {"pid": popen.pid})
         return popen.pid
+
+    def _note_losses(self) -> None:
+        for name, process in self._processes.items():
+            if process.state() is State.EXITED and not process.told_to_end:
+                self._losses.setdefault(name, process.popen.returncode)
+
+    async def _lost(self) -> dict[str, int]:
+        """Services that have ended though nobody here told them to, each with its (first) exit code."""
+        self._note_losses()
+        return self._losses
+
+    async def _forget(self) -> bool:
+        """The stack is as new: no promise is open any more, and what was lost is back."""
+        self._promises.void()
+        self._losses.clear()
+        return True
 
     def _process(self, name: str) -> Process:
         try:
@@ -195,6 +255,7 @@ class Supervisor:
         process = self._process(name)
         tree = processes.tree(process.popen.pid) if process.state() is not State.EXITED else []
         asked = tree[:1] if number in {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT} else tree
+        process.told_to_end |= number in _ENDING and bool(tree)  # it may have ended before, by itself
         processes.send(asked, number)
         return len(asked)
 
@@ -223,46 +284,10 @@ class Supervisor:
         return {"state": process.state(), "pid": process.popen.pid, "exit_code": process.popen.returncode}
 
     async def _promise(self, *, fault: dict[str, Any], limit_s: float, connection: int) -> str:
-        self._tokens += 1
-        token = f"fault-{self._tokens}"
-        state.append_line(self.folder.undo, {"token": token, "fault": fault, "limit_s": limit_s})
-        promise = Promise(fault, connection)
-        promise.timer = asyncio.get_running_loop().call_later(limit_s, self._heal, token)
-        self._promises[token] = promise
-        return token
+        return self._promises.give(fault, limit_s=limit_s, connection=connection)
 
     async def _undone(self, *, token: str) -> bool:
-        promise = self._promises.pop(token, None)
-        if promise is None:
-            return False
-        if promise.timer:
-            promise.timer.cancel()
-        state.append_line(self.folder.undo, {"token": token, "undone": True})
-        return True
-
-    def _heal(self, token: str) -> None:
-        """Undo a fault from its record, in a process of its own that cannot hang us."""
-        promise = self._promises.get(token)
-        if promise is None or self._over.is_set():
-            return
-        if promise.timer:
-            promise.timer.cancel()
-        healer = subprocess.Popen(
-            [sys.executable, "-m", "harness.supervisor.heal", str(self.folder.path), token],
-            cwd=self.folder.path,  # so that the sweep finds it
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        asyncio.get_running_loop().call_later(HEAL_TIMEOUT_S, self._give_up_on, healer, token)
-
-    def _give_up_on(self, healer: "subprocess.Popen[bytes]", token: str) -> None:
-        """A fault that cannot be undone ends the stack: a target left hurt is worse than none."""
-        if healer.poll() is None:
-            healer.kill()
-        if token in self._promises:
-            sys.stderr.write(f"{token} could not be undone in {HEAL_TIMEOUT_S:g} s; ending the stack\n")
-            self._over.set()
+        return self._promises.undone(token)
 
     async def _remember(self, *, plan: dict[str, Any]) -> bool:
         temporary = self.folder.plan.with_suffix(".new")
@@ -296,12 +321,17 @@ def main(argument: str) -> None:
     """Hold the folder, serve, leave nothing. Standard input is the pipe, unless there is a lease."""
     assignment = msgspec.json.decode(argument, type=Assignment)
     with state.held_folder(Path(assignment.base), assignment.run_id) as folder:
-        log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(log, 2)
-        supervisor = Supervisor(folder, Path(assignment.logs or folder.path), assignment.lease_s)
+        logs = Path(assignment.logs or folder.path)
+        supervisor = Supervisor(folder, logs, assignment.lease_s)
         pipe = os.dup(0) if assignment.lease_s is None else None
+
+        def speak_to_log() -> None:
+            """Until now, whoever started us listens."""
+            logs.mkdir(parents=True, exist_ok=True)
+            os.dup2(os.open(logs / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), 2)
+
         with suppress(KeyboardInterrupt):
-            asyncio.run(supervisor.serve(pipe))
+            asyncio.run(supervisor.serve(pipe, speak_to_log))
 
 
 def as_argument(assignment: Assignment) -> str:
@@ -310,4 +340,7 @@ def as_argument(assignment: Assignment) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except (DrillError, OSError) as trouble:
+        sys.exit(str(trouble))

@@ -23,20 +23,29 @@ from typing import Any
 
 import msgspec
 
+from harness import full_disk
 from harness.clock import NS_PER_S, SYSTEM_CLOCK
 from harness.errors import ConfigError, StackError
 
 STATE_VARIABLE = "DRILLBOOK_STATE"
+SOCKET_PATH_BYTES = 103  # macOS takes 104 with the zero at the end, Linux a few more
+_SOCKET = "s"
 
 
 def base_folder() -> Path:
     """The folder of all of this user's stacks; made if it is not there.
 
     Raises:
-        ConfigError: It belongs to somebody else, who could then swap files under us.
+        ConfigError: It belongs to somebody else, who could then swap files under us; or its path is too long.
     """
     uid = os.getuid()
     base = Path(os.environ.get(STATE_VARIABLE) or f"/tmp/drillbook-{uid}")  # noqa: S108 - checked below
+    longest = SOCKET_PATH_BYTES - len(os.fsencode(f"/{new_run_id()}/{_SOCKET}"))
+    if len(os.fsencode(base)) > longest:
+        raise ConfigError(
+            f"{STATE_VARIABLE} may have {longest} bytes, got {len(os.fsencode(base))} ({base}): the path of a Unix "
+            "socket in it would be longer than the operating system takes. Name a shorter one, such as one in /tmp."
+        )
     # Others may pass through, not look: PostgreSQL runs as another user when we are root.
     base.mkdir(mode=0o711, parents=True, exist_ok=True)
     status = base.lstat()
@@ -47,6 +56,15 @@ def base_folder() -> Path:
             f"Remove it, or set {STATE_VARIABLE} to a folder of your own."
         )
     return base
+
+
+def no_room(folder: Path) -> str:
+    """What to say when a stack's files do not fit."""
+    return full_disk.told(
+        folder,
+        takes="A stack takes about 300 MB.",
+        instead=f"set {STATE_VARIABLE} to a folder on another disk",
+    )
 
 
 def new_run_id() -> str:
@@ -77,7 +95,7 @@ class StateFolder:
     @property
     def socket(self) -> Path:
         """Where the supervisor listens."""
-        return self.path / "s"
+        return self.path / _SOCKET
 
     @property
     def lock(self) -> Path:
@@ -103,11 +121,6 @@ class StateFolder:
     def lease(self) -> Path:
         """There while the stack is held by a lease and not by a drill's pipe."""
         return self.path / "lease"
-
-    @property
-    def log(self) -> Path:
-        """What the supervisor itself has to say."""
-        return self.path / "supervisor.log"
 
     def work(self, service: str) -> Path:
         """The working folder of a service. A process that works in there is ours."""
@@ -156,11 +169,20 @@ def folders(base: Path) -> list[StateFolder]:
 
 
 def append_line(path: Path, line: dict[str, Any]) -> None:
-    """Add one JSON line and have it on the disk before returning."""
-    with path.open("ab") as file:
-        file.write(msgspec.json.encode(line) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    """Add one JSON line and have it on the disk before returning.
+
+    On a full disk it is all or nothing: half a line would swallow the next one, which may be a promise.
+    """
+    left = memoryview(msgspec.json.encode(line) + b"\n")
+    with path.open("ab", buffering=0) as file:
+        before = file.tell()
+        try:
+            while left:
+                left = left[file.write(left) :]
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(before)
+            raise
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from harness.clock import wait_until
 from harness.errors import DeadlineError
 from harness.supervisor import processes, shared_memory, state
-from harness.supervisor.ports import PortBook
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,6 @@ def sweep(base: Path | None = None) -> list[Swept]:
     base = base or state.base_folder()
     swept = []
     with state.base_lock(base):
-        book = PortBook(base)
         for folder in state.folders(base):
             if folder.is_held():
                 continue
@@ -79,6 +77,5 @@ def sweep(base: Path | None = None) -> list[Swept]:
                 if "fault" in line and line["token"] not in undone
             )
             swept.append(Swept(folder.run_id, kill_everything_in(folder), active))
-            book.release(folder.run_id)
             folder.remove()
     return swept

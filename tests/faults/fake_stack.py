@@ -1,7 +1,6 @@
 """A stack of loopback sockets: its links really delay and refuse, its services really fall silent."""
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,7 +158,7 @@ class FakeLink:
                     if toxic.kind == "latency"
                     else size / toxic.attributes["rate"]
                 )
-                time.sleep(delay_ms / 1000)
+                self._socket.over.wait(delay_ms / 1000)  # what a fault measures is this very delay
             connection.sendall(answer)
             return
 

@@ -65,3 +65,12 @@ def test_a_paused_service_that_has_exited_meanwhile_is_not_called_healed(stack: 
     Paused(service="provider").inject(stack)
     service_of(stack, "provider").kill()
     assert not Paused(service="provider").heal(stack).seen
+
+
+@pytest.mark.parametrize("fault", [Killed(service="provider"), Stopped(service="provider")])
+def test_a_service_that_had_ended_before_is_not_counted_as_hurt(
+    stack: FakeStack, fault: Killed | Stopped
+) -> None:
+    service_of(stack, "provider").kill()
+    with pytest.raises(FaultError, match="had ended before the fault began"):
+        fault.inject(stack)

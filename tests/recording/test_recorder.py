@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import RecordingError
+from harness.errors import RecordingError, RecordingLostError
 from harness.recording.history import History
 from harness.recording.recorder import Recorder
 from harness.recording.records import Finding, PhaseStarted, Stall, Stream, Verdict
@@ -53,7 +53,7 @@ def test_a_full_disk_stops_the_drill_and_swallows_no_later_line(
 
     with monkeypatch.context() as patch:
         patch.setattr("os.write", full)
-        with pytest.raises(RecordingError, match=r"No space left.*cannot be judged.*free some space"):
+        with pytest.raises(RecordingLostError, match=r"No space left.*cannot be judged.*Free some"):
             recorder.note(Stream.MACHINE, BEAT)
     recorder.note(Stream.MACHINE, BEAT)
     records, damage = read_records(tmp_path, Stream.MACHINE, Stall)
@@ -63,7 +63,7 @@ def test_a_full_disk_stops_the_drill_and_swallows_no_later_line(
 
 def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(RecordingError, match="wanted to write to"):
+    with pytest.raises(RecordingError, match=r"wanted to write .*Not a directory.*another one"):
         Recorder(tmp_path / "file" / "run")
 
 

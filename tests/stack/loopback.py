@@ -36,6 +36,7 @@ class Loopback:
         self._converse = converse
         self._listener: socket.socket | None = None
         self._open: set[socket.socket] = set()
+        self._changing = threading.Lock()  # what listens and what is open
         self.listen()
 
     def __enter__(self) -> Self:
@@ -54,12 +55,14 @@ class Loopback:
 
     def refuse(self) -> None:
         """Close the listener and every connection."""
-        if self._listener is not None:
+        with self._changing:
+            listener, self._listener = self._listener, None
+            left = list(self._open)
+        if listener is not None:
             with suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept
-            self._listener.close()
-            self._listener = None
-        for connection in list(self._open):
+                listener.shutdown(socket.SHUT_RDWR)  # wakes accept
+            listener.close()
+        for connection in left:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
@@ -73,8 +76,12 @@ class Loopback:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            self.connections += 1
-            self._open.add(connection)
+            with self._changing:
+                if self._listener is not listener:  # it was accepted while the listener was being closed
+                    connection.close()
+                    return
+                self.connections += 1
+                self._open.add(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -121,6 +128,16 @@ def _redis(question: bytes) -> bytes | None:
     if not head or not found or len(text) < int(size) + 2:
         return None
     return b"$" + size + b"\r\n" + text
+
+
+def silent_server() -> Loopback:
+    """A server that listens for as long as somebody talks, and never says a word."""
+
+    def converse(connection: socket.socket) -> None:
+        while connection.recv(65_536):
+            pass
+
+    return Loopback(converse)
 
 
 def ping_server(protocol: WireProtocol) -> Loopback:

@@ -171,7 +171,7 @@ def test_a_full_disk_is_said_in_words(cache: Cache) -> None:
     def build(folder: Path, progress: Progress) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(ArtifactError, match=r"no room for thing 1 .* MB are free.*DRILLBOOK_CACHE"):
+    with pytest.raises(ArtifactError, match=r"no room for thing 1: .* MB are free.*DRILLBOOK_CACHE"):
         cache.obtain(Artifact(name="thing", version="1", build=build, supply=""))
     assert names_in(cache) == []
 

@@ -7,7 +7,6 @@ takes a millisecond; digests only where those differ or somebody asks, and what 
 again.
 """
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -15,6 +14,7 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from typing import Any, Protocol
 
 import platformdirs
 
+from harness import full_disk
 from harness.errors import ArtifactError
 
 APP_NAME = "drillbook"
@@ -276,22 +277,31 @@ def _no_room(root: Path, artifact: Artifact) -> Iterator[None]:
     """Turn what an operating system says into what a person can act on."""
     try:
         yield
+    except ArtifactError as error:
+        if full_disk.was_met(str(error)):  # by an installer
+            raise ArtifactError(_no_room_for(artifact, root)) from error
+        raise
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            free_mb = shutil.disk_usage(_existing(root)).free >> 20
-            raise ArtifactError(
-                f"no room for {artifact.name} {artifact.version} under {root}: {free_mb} MB are free, "
-                f"about 500 MB are needed for everything. Free some, or set {CACHE_VARIABLE} to a folder "
-                "on another disk."
-            ) from error
+        if full_disk.was_met(error):
+            raise ArtifactError(_no_room_for(artifact, root)) from error
         raise ArtifactError(
             f"{artifact.name} {artifact.version} could not be installed under {root}: {error}. Set "
             f"{CACHE_VARIABLE} to a folder you may write to. {artifact.supply}"
         ) from error
 
 
-def _existing(path: Path) -> Path:
-    return path if path.exists() else _existing(path.parent)
+def _no_room_for(artifact: Artifact, root: Path) -> str:
+    told = full_disk.told(
+        root,
+        takes="Everything together takes about 500 MB.",
+        instead=f"set {CACHE_VARIABLE} to a folder on another disk",
+    )
+    unpacking = Path(tempfile.gettempdir())
+    free_mb = shutil.disk_usage(unpacking).free >> 20
+    return (
+        f"no room for {artifact.name} {artifact.version}: {told} Installers also unpack in {unpacking} (TMPDIR), where "
+        f"{free_mb} MB are free."
+    )
 
 
 @contextmanager

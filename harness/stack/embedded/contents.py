@@ -6,7 +6,8 @@ another one left behind would be worse than a slow one. Everything here goes to 
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # NewTopic is
 )
 
 from harness.clock import wait_until
-from harness.errors import ConfigError, StackError
+from harness.errors import ConfigError, DeadlineError, StackError
 from harness.stack import Address
 from harness.stack.embedded.readiness import SUPERUSER
 from harness.stack.target import Database, Target, Topic
@@ -34,6 +35,25 @@ def _read(script: str) -> str:
         return Path(script).read_text()
     except OSError as error:
         raise ConfigError(f"the migration {script} cannot be read: {error}") from error
+
+
+@contextmanager
+def _in_words_of(server: str) -> Iterator[None]:
+    """Tell what a server's client raises as what it means: that the stack cannot be filled, emptied or proven."""
+    try:
+        yield
+    except (
+        OSError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        redis.RedisError,
+        KafkaException,
+        DeadlineError,
+    ) as error:
+        raise StackError(
+            f"{server} did not do what the stack needs before a drill: {str(error) or type(error).__name__}. "
+            "Its log is beside the recordings."
+        ) from error
 
 
 async def _connect(postgres: Address, database: str) -> Any:
@@ -67,6 +87,7 @@ async def _make_database(postgres: Address, database: Database) -> None:
         await admin.close(timeout=5)
 
 
+@_in_words_of("PostgreSQL")
 def make_databases(target: Target, postgres: Address) -> None:
     """Create the target's databases and their tables.
 
@@ -81,6 +102,7 @@ def make_databases(target: Target, postgres: Address) -> None:
     asyncio.run(make())
 
 
+@_in_words_of("PostgreSQL")
 def remake_databases(target: Target, postgres: Address) -> None:
     """Put every database back to how it was made, whatever has happened in it.
 
@@ -102,6 +124,7 @@ def remake_databases(target: Target, postgres: Address) -> None:
     asyncio.run(remake())
 
 
+@_in_words_of("PostgreSQL")
 def table_digests(target: Target, postgres: Address, *, suffix: str = "") -> dict[str, str]:
     """For every table of every database its row count and a digest of its rows: what a database contains.
 
@@ -151,6 +174,7 @@ class KafkaContents:
             }
         )
 
+    @_in_words_of("Kafka")
     def make(self, topics: tuple[Topic, ...]) -> None:
         """Create topics, replicated over all brokers, and wait until every partition has a leader.
 
@@ -184,11 +208,13 @@ class KafkaContents:
 
         wait_until(led, within_s=KAFKA_TIMEOUT_S, what="every partition to have its replicas in sync")
 
+    @_in_words_of("Kafka")
     def topics(self) -> list[str]:
         """Every topic that is not Kafka's own."""
         found = self._admin.list_topics(timeout=KAFKA_TIMEOUT_S).topics
         return sorted(name for name in found if not name.startswith(_INTERNAL_TOPIC))
 
+    @_in_words_of("Kafka")
     def groups(self) -> list[str]:
         """Every consumer group that the cluster remembers."""
         listed = self._admin.list_consumer_groups(request_timeout=KAFKA_TIMEOUT_S).result(
@@ -196,6 +222,7 @@ class KafkaContents:
         )
         return sorted(group.group_id for group in listed.valid)
 
+    @_in_words_of("Kafka")
     def empty(self) -> None:
         """Delete every group and topic, and wait until they are gone.
 
@@ -225,12 +252,14 @@ class KafkaContents:
         return not self.groups()
 
 
+@_in_words_of("Redis")
 def flush_redis(server: Address) -> None:
     """Delete every key."""
     with redis.Redis(host=server.host, port=server.port, socket_timeout=5) as client:
         client.flushall()
 
 
+@_in_words_of("Redis")
 def redis_keys(server: Address) -> int:
     """How many keys there are."""
     with redis.Redis(host=server.host, port=server.port, socket_timeout=5) as client:

@@ -7,7 +7,7 @@ nobody remembers would keep its memory and ports until the machine restarts.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.errors import StackError
+from harness.errors import ConfigError
 from harness.narration import Narrator
 from harness.settings import Settings
 from harness.stack.embedded.starting import LOGS, assembled
@@ -86,7 +86,8 @@ def down(run_id: str | None = None, *, everything: bool = False) -> Sequence[str
         everything: Also stacks that a running drill holds, which aborts that drill.
 
     Raises:
-        StackError: There is no such stack, or it would not end.
+        ConfigError: There is no such stack.
+        StackError: It would not end.
     """
     base = state.base_folder()
     ended = [found.run_id for found in sweep(base)]
@@ -99,7 +100,7 @@ def down(run_id: str | None = None, *, everything: bool = False) -> Sequence[str
     ]
     if run_id is not None and not chosen and run_id not in ended:
         known = ", ".join(folder.run_id for folder in live) or "none"
-        raise StackError(f"there is no stack {run_id!r} here; running are: {known}")
+        raise ConfigError(f"there is no stack {run_id!r} here; running are: {known}")
     for folder in chosen:
         supervisor = SupervisorClient(folder)
         supervisor.tear_down()

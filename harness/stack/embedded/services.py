@@ -9,12 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import full_disk
 from harness.clock import wait_until
 from harness.errors import DeadlineError, StackError
 from harness.stack import Address, State
 from harness.stack.embedded.readiness import is_ready
 from harness.stack.process import ProcessSpec
 from harness.supervisor.client import SupervisorClient
+from harness.supervisor.state import no_room
 
 SIGNAL_TIMEOUT_S = 10.0
 LOG_LINES_SHOWN = 15
@@ -82,11 +84,11 @@ class EmbeddedService:
                 every_s=0.05,
             )
         except DeadlineError as error:
-            raise StackError(f"{error}. Its last words:\n{self.last_words()}") from error
+            raise StackError(f"{error}. {self._explained()}") from error
         if how == "ended":
             code = self.supervisor.exit_code(self.name)
             raise StackError(
-                f"{self.name} ended with exit code {code} before it answered. Its last words:\n{self.last_words()}"
+                f"{self.name} ended with exit code {code} before it answered. {self._explained()}"
             )
 
     def stop(self) -> None:
@@ -116,6 +118,11 @@ class EmbeddedService:
             raise StackError(
                 f"{self.name} got {number.name} and is {self.state()} instead of {wanted} after {SIGNAL_TIMEOUT_S:g} s"
             )
+
+    def _explained(self) -> str:
+        words = self.last_words()
+        disk = no_room(self.supervisor.folder.path) if full_disk.was_met(words) else ""
+        return f"Its last words:\n{words}\n{disk}".rstrip()
 
     def last_words(self, lines: int = LOG_LINES_SHOWN) -> str:
         """The end of its log, indented, for an error message."""

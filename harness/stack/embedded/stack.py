@@ -18,11 +18,12 @@ from harness.errors import StackError
 from harness.load.arrivals import Shape
 from harness.load.generator import LoadGenerator
 from harness.load.operations import Operation, to_record
-from harness.load.plan import LoadPlan
+from harness.load.plan import LoadPlan, in_flight_bound
 from harness.narration import Narrator, Silence
 from harness.recording.records import Stream
 from harness.recording.rundir import stream_path
 from harness.stack import Address, State
+from harness.stack.drillable import Loss
 from harness.stack.embedded import assembly
 from harness.stack.embedded.assembly import LOAD, TOXIPROXY
 from harness.stack.embedded.contents import KafkaContents
@@ -33,6 +34,7 @@ from harness.stack.target import BALANCER, KAFKA, POSTGRES, REDIS, Target
 from harness.stack.toxiproxy import ProxiedLink, ProxyInfo, ToxiproxyClient
 from harness.supervisor import state
 from harness.supervisor.client import SupervisorClient
+from harness.supervisor.ports import busy
 
 LOGS = "logs"
 
@@ -46,7 +48,7 @@ class EmbeddedStack:
         supervisor: Who owns its processes.
         target: What it was made from; None in a process that only attached to it.
         recordings: The folder that this session's run directories go to.
-        as_made: Its fingerprint when it had just been started, which `fresh` goes back to.
+        as_made: What it contained when it had just been started, which `fresh` goes back to.
     """
 
     plan: Plan
@@ -118,6 +120,20 @@ class EmbeddedStack:
         """Kafka's direct listeners, for probes."""
         return ",".join(str(self.services[name].address) for name in self.brokers)
 
+    def open_links(self) -> None:
+        """Make every link's proxy in a Toxiproxy that has none.
+
+        Raises:
+            StackError: A stranger has taken the port of one meanwhile, or Toxiproxy does not make it as wanted.
+        """
+        for link in self.links.values():
+            if busy([link.entrance.port]):
+                raise StackError(
+                    f"the link {link.name} cannot be opened: its port {link.entrance} is busy with a process that is "
+                    "not ours, and its client would speak to that. End that process, or start again for other ports."
+                )
+        self.toxiproxy.populate([link.proxy for link in self.links.values()])
+
     def kafka_contents(self) -> KafkaContents:
         """Its topics and groups, through the direct listeners."""
         return KafkaContents(self.bootstrap, replicas=len(self.brokers))
@@ -158,6 +174,15 @@ class EmbeddedStack:
         self.narrator.step("making the stack as new")
         make_as_new(self, self.as_made)
 
+    def losses(self) -> list[Loss]:
+        """What has ended since `fresh` though nobody told it to."""
+        own = self.configuration().keys()
+        return [
+            Loss(service=name, exit_code=code, of_target=name in own)
+            for name, code in self.supervisor.losses().items()
+            if name in self.services
+        ]
+
     def start_load(
         self, *, operation: Operation, shape: Shape, timeout_s: float, seed: int, run_dir: Path
     ) -> LoadGenerator:
@@ -171,6 +196,7 @@ class EmbeddedStack:
             timeout_s=timeout_s,
             record=str(stream_path(run_dir.resolve(), Stream.OPERATIONS)),
             control_port=port,
+            in_flight_max=in_flight_bound(shape, timeout_s=timeout_s),
             python_path=tuple(filter(None, sys.path)),
         )
         spec = assembly.load_spec(plan, work=self.supervisor.folder.work(LOAD))

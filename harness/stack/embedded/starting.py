@@ -16,7 +16,7 @@ from harness.stack.embedded.artifacts import Cache, cache_root
 from harness.stack.embedded.assembly import TOXIPROXY
 from harness.stack.embedded.plan import ports_needed
 from harness.stack.embedded.programs import gather
-from harness.stack.embedded.reset import fingerprint
+from harness.stack.embedded.reset import databases_as_made, topics_as_made
 from harness.stack.embedded.stack import EmbeddedStack
 from harness.stack.target import POSTGRES, Target
 from harness.supervisor import state
@@ -71,22 +71,21 @@ def assembled(
         plan=plan, supervisor=supervisor, target=target, recordings=recordings, narrator=narrator
     )
     _Start(stack, target).side_by_side()
-    stack.as_made = fingerprint(stack, target)
     return stack
 
 
 @dataclass(frozen=True)
 class _Fetching:
-    """Tells a narrator what is being fetched."""
+    """Tells a narrator what is being fetched or made."""
 
     narrator: Narrator
 
     def step(self, name: str, done: int, total: int) -> None:
         """A line when a thing is begun and when it is there."""
         if done == 0:
-            self.narrator.step(f"fetching {name}, once for this machine")
+            self.narrator.step(f"preparing {name}, once for this machine")
         elif done >= total:
-            self.narrator.step(f"{name} is there")
+            self.narrator.step(f"prepared {name}")
 
 
 @dataclass(frozen=True)
@@ -116,11 +115,9 @@ class _Start:
             except BaseException:
                 self._give_up()
                 raise
-            for future in done:
-                if future.exception() is not None:
-                    for other in self.ready.values():
-                        other.cancel()
-                    future.result()
+            if failed := [future for future in done if future.exception() is not None]:
+                self._give_up()
+                failed[0].result()
 
     def _one(self, name: str) -> None:
         for other in self.stack.plan.waits_for.get(name, ()):
@@ -134,21 +131,24 @@ class _Start:
             raise
         self.stack.narrator.step(f"{name} answers on port {service.spec.port}")
         self.ready[name].set_result(None)
+        if name == POSTGRES:  # while others start: nobody but us touches the copies that are looked at
+            self.stack.as_made.update(databases_as_made(self.stack, self.target))
 
     def _fill(self, name: str) -> None:
         """What a server must contain before whoever waits for it may go on."""
         brokers = self.stack.brokers
         if name == TOXIPROXY:
-            self.stack.toxiproxy.populate([link.proxy for link in self.stack.links.values()])
+            self.stack.open_links()
         elif name == POSTGRES:
             contents.make_databases(self.target, self.stack.services[POSTGRES].address)
         elif brokers and name == brokers[-1]:
             for other in brokers[:-1]:
                 self.ready[other].result()
             self.stack.kafka_contents().make(self.target.topics)
+            self.stack.as_made.update(topics_as_made(self.stack))
 
     def _give_up(self) -> None:
-        """Somebody stopped us: begin nothing more, and end what would still be waited for."""
+        """Somebody stopped us, or one failed: begin nothing more, and end what would still be waited for."""
         for name, future in self.ready.items():
             future.cancel()
             # PostgreSQL leaves shared memory behind when it is killed.

@@ -17,6 +17,7 @@ from harness.errors import ArtifactError
 PINS = Path(__file__).parent / "pins"
 INSTALL_TIMEOUT_S = 900
 _LAST_LINES = 6
+_LINE_COLUMNS = 400  # pip tells of a copy that failed in one line for the whole folder
 
 
 def installed_folder(package: str) -> Path | None:
@@ -115,6 +116,6 @@ def run(
     except OSError as error:
         raise ArtifactError(f"{what}: {error}. {supply}") from error
     if done.returncode != 0:
-        last = "\n  ".join(done.stdout.strip().splitlines()[-_LAST_LINES:])
+        last = "\n  ".join(line[:_LINE_COLUMNS] for line in done.stdout.strip().splitlines()[-_LAST_LINES:])
         raise ArtifactError(f"{what} (exit code {done.returncode}).\n  {last}\n{supply}")
     return done.stdout

@@ -1,3 +1,3 @@
-"""The short drill is there to be killed by `sigkill.py`, not to be a test of ours."""
+"""These drills are there to be killed and spoiled by `sigkill.py` and `test_bad_days.py`, not to be tests of ours."""
 
-collect_ignore = ["short"]
+collect_ignore = ["short", "brief"]

@@ -9,11 +9,9 @@ import argparse
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +20,8 @@ from harness.errors import DeadlineError
 from harness.recording.history import History
 from harness.supervisor import processes, state
 from harness.supervisor.ports import busy
+from tests.stack.embedded.drilling import DRILL, ROOT, ports_of, shared_memory, short_folder
 
-ROOT = Path(__file__).resolve().parents[3]
 WITHIN_S = 5.0
 # What a whole short drill takes on two cores, from the command to its end; moments are drawn from all of it.
 LENGTH_S = 16.0
@@ -61,15 +59,6 @@ class Aftermath:
     left: tuple[str, ...]
 
 
-def shared_memory() -> set[str]:
-    """Every System V and POSIX segment of this machine, where it lists them (Linux)."""
-    table, folder = Path("/proc/sysvipc/shm"), Path("/dev/shm")  # noqa: S108 - only looked at
-    segments = {row.split()[1] for row in table.read_text().splitlines()[1:]} if table.exists() else set()
-    return {f"sysv {name}" for name in segments} | {
-        f"posix {path.name}" for path in (folder.iterdir() if folder.is_dir() else ())
-    }
-
-
 def stage_of(base: Path, runs: Path) -> str:
     """How far the drill has come."""
     faults = next(runs.glob("*/short/faults.jsonl"), None)
@@ -83,15 +72,6 @@ def stage_of(base: Path, runs: Path) -> str:
     if any(folder.plan.exists() for folder in state.folders(base)):
         return "starting servers"
     return "before any server"
-
-
-def ports_of(base: Path) -> list[int]:
-    """Every port that the stack was given."""
-    try:
-        book: dict[str, list[int]] = json.loads((base / "ports.json").read_text())
-    except (OSError, ValueError):
-        return []
-    return [port for ports in book.values() for port in ports]
 
 
 def kill_at(at_s: float, *, group: bool, folder: Path) -> Aftermath:
@@ -112,7 +92,7 @@ def kill_at(at_s: float, *, group: bool, folder: Path) -> Aftermath:
         "DRILLBOOK_RETRY_INCONCLUSIVE": "0",
     }
     drill = subprocess.Popen(
-        [Path(sys.executable).with_name("drill"), "run", "--scenarios", "tests/stack/embedded/short"],
+        [DRILL, "run", "--scenarios", "tests/stack/embedded/short"],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -162,12 +142,8 @@ def kill_many(times: int, seed: int) -> list[Aftermath]:
     found = []
     for number in range(times):
         at_s = (number + chance.random()) / times * LENGTH_S
-        folder = Path(tempfile.mkdtemp(prefix="drillkill-", dir="/tmp"))
-        folder.chmod(0o711)
-        try:
+        with short_folder("drillkill-") as folder:
             found.append(kill_at(at_s, group=number % 4 == 3, folder=folder))
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
     return found
 
 

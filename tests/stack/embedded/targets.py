@@ -56,6 +56,13 @@ def alone(settings: Settings) -> Target:
     )
 
 
+def pair(settings: Settings) -> Target:
+    """Two services with a link between them: the smallest stack that can be hurt."""
+    return replace(
+        alone(settings), name="pair", services=(python_service("maker"), python_service("taker", "maker"))
+    )
+
+
 def running(settings: Settings) -> Target:
     """Two services and every kind of server."""
     del settings

@@ -9,7 +9,7 @@ import httpx
 import psutil
 import pytest
 
-from harness.errors import StackError
+from harness.errors import ConfigError, StackError
 from harness.narration import Silence
 from harness.settings import Settings
 from harness.stack.embedded.detached import down, running, up
@@ -42,7 +42,7 @@ def test_a_stack_stays_up_until_it_is_ended(settings: Settings) -> None:
 
 def test_an_unknown_stack_is_told_beside_the_known_ones(settings: Settings) -> None:
     stack = up(settings, Silence(), lease_s=120)
-    with pytest.raises(StackError, match=f"no stack 'ghost'.*{stack.run_id}"):
+    with pytest.raises(ConfigError, match=f"no stack 'ghost'.*{stack.run_id}"):
         down("ghost")
     assert list(down(stack.run_id)) == [stack.run_id]
 
