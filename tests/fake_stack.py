@@ -8,35 +8,42 @@ from typing import Any
 
 import pytest
 
+from harness.judgement import Judgement, NotPassed
 from harness.recording.records import Finding, Verdict
+from harness.runner import Chaos
+from tests.histories import Drill
 
-# Scenarios take their verdicts from their names, so that a test says in a line what a session holds.
-HELD = '''
+# How a scenario's file begins here. What it imports is imported by this module too, and so by whoever uses it: pytester
+# forgets every module that an inner session was the first to import, and one with a compiled half, as polars has, does
+# not survive being imported again.
+HELD = """
 import os, signal
 from pathlib import Path
 import pytest
-from harness.errors import FaultError, StackError
-from harness.judgement import Judgement, NotPassed
-from harness.recording.records import Verdict
-from tests.fake_stack import finding
-from tests.histories import Drill, run_info
+from harness.errors import FaultError
+from tests.fake_stack import held
+from tests.histories import Drill
+"""
 
-def held(chaos, *verdicts):
-    """Judge one run after the other, the last of which counts."""
+
+def held(chaos: Chaos, *verdicts: str) -> None:
+    """Judge one run after the other as told, so that a test says in a line what a session holds. The last counts."""
     for number, word in enumerate(verdicts):
-        name = chaos.scenario + (f".again-{number}" if number else "")
-        run_dir = chaos.stack.recordings / name
-        drill = Drill(run_dir)
-        drill.ended()
+        run_dir = chaos.stack.recordings / (chaos.scenario + (f".again-{number}" if number else ""))
+        Drill(run_dir).ended()
+        verdict = Verdict(word)
         judgement = Judgement(
-            scenario=chaos.scenario, verdict=Verdict(word), findings=(finding(Verdict(word)),), run_dir=run_dir,
-            replay=f"drill run {chaos.scenario} --seed 7", superseded=number + 1 < len(verdicts),
+            scenario=chaos.scenario,
+            verdict=verdict,
+            findings=(finding(verdict),),
+            run_dir=run_dir,
+            replay=f"drill run {chaos.scenario} --seed 7",
+            superseded=number + 1 < len(verdicts),
         )
         chaos.judgements.append(judgement)
-        chaos.narrator.judged(chaos.scenario, judgement.verdict, judgement.findings, run_dir, judgement.replay)
-    if verdicts[-1] != "PASS":
+        chaos.narrator.judged(chaos.scenario, verdict, judgement.findings, run_dir, judgement.replay)
+    if judgement.verdict is not Verdict.PASS:
         raise NotPassed(judgement)
-'''
 
 
 def finding(verdict: Verdict, **changes: Any) -> Finding:
@@ -71,7 +78,7 @@ class FakeStack:
 
     @contextmanager
     def start(self, target: Any, *, settings: Any, narrator: Any) -> Iterator["FakeStack"]:
-        """What `harness.stack.embedded.stack.started` does, without doing it."""
+        """What `harness.stack.embedded.starting.started` does, without doing it."""
         self.targets.append(target)
         if self.refusal is not None:
             raise self.refusal
@@ -85,5 +92,5 @@ class FakeStack:
     def installed(cls, monkeypatch: pytest.MonkeyPatch, folder: Path) -> "FakeStack":
         """A fake in the place of the real one."""
         fake = cls(recordings=folder / "runs" / "r1")
-        monkeypatch.setattr("harness.stack.embedded.stack.started", fake.start)
+        monkeypatch.setattr("harness.stack.embedded.starting.started", fake.start)
         return fake

@@ -82,6 +82,12 @@ class Shape:
         """How many requests there are: exactly, whatever the seed."""
         return math.floor(self._area_until(self.seconds) + _ROUNDING)
 
+    @property
+    def peak_per_s(self) -> float:
+        """The highest rate that is ever reached."""
+        rates = ((segment.rate_from_per_s, segment.rate_to_per_s) for segment in self.segments)
+        return max(map(max, rates), default=0.0)
+
     def promised(self, from_s: float, to_s: float) -> tuple[int, int]:
         """The fewest and the most requests from `from_s` up to but not including `to_s`, whatever the seed.
 

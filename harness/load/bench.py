@@ -136,6 +136,7 @@ def _cost(url: str, shape: Shape, *, recorded: bool) -> Cost:
             timeout_s=30.0,
             record=str(record) if recorded else "",
             control_port=_free_port(),
+            in_flight_max=shape.count,
         )
         with _generator(plan, Path(folder)) as (process, load):
             before_s = sum(process.cpu_times()[:2])
@@ -160,7 +161,6 @@ def _generator(plan: LoadPlan, folder: Path) -> Iterator[tuple[psutil.Process, L
     with _process(*argv(plan_path)) as process:
         _await_port(process, plan.control_port)
         yield psutil.Process(process.pid), load
-    load.close()
 
 
 @contextmanager

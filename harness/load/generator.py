@@ -1,14 +1,15 @@
 """How the runner steers a load generator: arm, start at a moment, look, stop, wait."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import msgspec
 
 from harness.clock import wait_until
 from harness.errors import DrillError
 from harness.stack import Address
+from harness.stack.http import NoAnswer, ask
 
 _TIMEOUT_S = 5.0
 # Of `harness.load.dispatch.State`, which cannot be imported here: it brings gevent along.
@@ -50,12 +51,15 @@ def argv(plan_path: Path) -> tuple[str, ...]:
     return (sys.executable, "-m", "harness.load.generate", str(plan_path))
 
 
+@dataclass(frozen=True)
 class LoadGenerator:
-    """A handle to a running generator."""
+    """A handle to a running generator. It holds nothing open: there is nothing to close.
 
-    def __init__(self, control: Address) -> None:
-        self._control = control
-        self._client = httpx.Client(base_url=control.url, timeout=_TIMEOUT_S, trust_env=False)
+    Attributes:
+        control: Where the generator is steered.
+    """
+
+    control: Address
 
     def start(self, *, at_ns: int) -> None:
         """Have the first request's slot begin at a monotonic time. It can be done once.
@@ -101,17 +105,17 @@ class LoadGenerator:
 
         return wait_until(done, within_s=within_s, what="the last answers to the load generator", every_s=0.1)
 
-    def close(self) -> None:
-        """Let go of the connection. The generator goes on."""
-        self._client.close()
-
     def _ask(self, method: str, path: str, body: dict[str, int] | None = None) -> bytes:
         try:
-            response = self._client.request(method, path, json=body)
-            response.raise_for_status()
-        except httpx.HTTPError as error:
+            answer = ask(self.control, method, path, timeout_s=_TIMEOUT_S, body=body)
+        except NoAnswer as error:
             raise LoadError(
-                f"the load generator at {self._control} did not answer {method} {path}: {error!r}. Without it nobody "
-                "knows what was sent; its log is beside the services' logs."
+                f"the load generator did not answer: {error}. Without it nobody knows what was sent; its log is "
+                "beside the services' logs."
             ) from error
-        return response.content
+        if answer.status >= 400:
+            raise LoadError(
+                f"the load generator refused {method} {path} with {answer.status}: {answer.text()}. A plan is carried "
+                "out once, by whoever started its generator."
+            )
+        return answer.content

@@ -1,5 +1,6 @@
 """Everything the load generator needs to know, as one JSON file."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,8 +23,8 @@ class LoadPlan:
         base_url: Where to, without a slash at the end.
         seed: Of the run.
         timeout_s: After which a client gives up and does not know.
-        in_flight_max: Requests under way at most. Far above what a drill needs: when it is reached, the generator
-            itself is the limit, and says so for each request it did not send.
+        in_flight_max: Requests under way at most, as `in_flight_bound` says: when it is reached, the generator itself
+            is the limit, and says so for each request it did not send.
         record: The file of the `operations` stream; "" for measuring what recording costs.
         control_port: Where the generator is steered.
         python_path: Folders to import the operation from.
@@ -36,7 +37,7 @@ class LoadPlan:
     timeout_s: float
     record: str
     control_port: int
-    in_flight_max: int = 5_000
+    in_flight_max: int
     python_path: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -60,6 +61,19 @@ class LoadPlan:
     def to_json(self) -> str:
         """As the generator reads it."""
         return msgspec.json.encode(asdict(self)).decode()
+
+
+def in_flight_bound(shape: Shape, *, timeout_s: float) -> int:
+    """More requests than are ever under way at once, even if nobody answers.
+
+    What left within the last time-out is under way, and everything before was given up. Twice as many, because a
+    generator that was held up sends what is overdue all at once: held up for a whole time-out, it sends one more
+    time-out's worth. When that is not enough, the load was not the one planned.
+    """
+    in_one_timeout = math.ceil(shape.peak_per_s * timeout_s)
+    return max(
+        1, min(shape.count, 2 * in_one_timeout + 1)
+    )  # a stretch of time cuts one slot more than it holds
 
 
 def read(path: Path) -> LoadPlan:

@@ -85,7 +85,6 @@ def generators(folder: Path, *wanted: Wanted) -> Iterator[Sequence[Running]]:
         running = []
         for one in wanted:
             generator = launched(one, folder)
-            held.callback(generator.load.close)
             held.callback(generator.process.wait)
             held.callback(generator.process.kill)
             running.append(generator)

@@ -52,6 +52,7 @@ def plan(run_dir: Path, **changed: Any) -> LoadPlan:
         "timeout_s": 1.0,
         "record": str(stream_path(run_dir, Stream.OPERATIONS)),
         "control_port": 23001,
+        "in_flight_max": 1_000,
     }
     return LoadPlan(**given | changed)
 
