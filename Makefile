@@ -42,7 +42,8 @@ detect: $(READY) ## switch on each planted defect of the sample shop; every one 
 
 bench: $(READY) ## measure what the README promises, and write the tables in docs/
 	$(BIN)/python -m scenarios.bench $(ARGS)
-	$(BIN)/python -m tests.stack.embedded.sigkill --times 20 > docs/kills.md
+	$(BIN)/python -m tests.stack.embedded.sigkill --times 20 > docs/kills.md.new
+	mv docs/kills.md.new docs/kills.md
 
 lint: $(READY) ## style, format and types
 	$(BIN)/ruff check .

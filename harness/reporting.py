@@ -16,14 +16,17 @@ from rich.text import Text
 from harness.checks.judging import judge, overall
 from harness.console import MARKS, STYLES, ConsoleNarrator, complain, say, say_whole, terminal
 from harness.detection import Detection
-from harness.doctor import Diagnosis, Health
+from harness.doctor import Diagnosis
 from harness.errors import ConfigError, DrillError, ExitCode, RecordingError
 from harness.judgement import EXIT_CODES, Judgement
+from harness.plugin import ScenarioInfo
 from harness.recording.history import History
 from harness.recording.records import Verdict
 from harness.recording.rundir import RUN_FILE, write_findings
 from harness.sessions import Outcome
+from harness.stack.embedded.detached import DetachedStack
 from harness.stack.embedded.sources import Source
+from harness.surroundings import Health
 
 REPORTS = "drillbook.reports"
 RESULT_VERSION = 1
@@ -206,6 +209,28 @@ def _print_check(
         say(console, f"→ {remedy}", indent=18, hanging=2, style=style)
     if variable and health is Health.PROBLEM and variable not in f"{told}{remedy}":
         say(console, f"→ Or set {variable} to one.", indent=18, hanging=2, style=style)
+
+
+def print_scenarios(console: Console, scenarios: Sequence[ScenarioInfo]) -> None:
+    """Print the catalogue."""
+    for info in scenarios:
+        say(console, Text.assemble((info.name, "bold"), "  ", (info.guide, "dim")), hanging=2)
+        say(console, info.why, indent=4)
+        for defect, claim in info.detects:
+            say(console, f"catches {defect} by {claim}", indent=4, hanging=2, style="dim")
+
+
+def print_stack(console: Console, stack: DetachedStack) -> None:
+    """Print where a stack that was left running can be reached."""
+    head = Text.assemble(
+        (stack.run_id, "bold"), f" is up for {stack.lease_s / 60:g} minutes. `drill down` ends it."
+    )
+    console.print()
+    say(console, head)
+    for label, told in (("shop", stack.entry), ("toxiproxy", stack.toxiproxy), ("logs", stack.logs)):
+        say_whole(console, told, indent=2, label=label)
+    for endpoint in stack.endpoints:
+        say_whole(console, f"{endpoint.name:<18} {endpoint.address}", indent=2, style="dim")
 
 
 def print_detections(detections: Sequence[Detection]) -> None:

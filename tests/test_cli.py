@@ -68,16 +68,54 @@ def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         ["run", "--junit", "/proc/1/none/junit.xml"],
         ["up", "--brokers", "2"],
         ["up", "--lease", "0"],
+        ["up", "--lease", "long"],
+        ["up", "--lease", "inf"],
+        ["up", "--variant", "no-such-defect"],
+        ["down", "no-such-stack"],
     ],
 )
 def test_bad_usage_is_exit_code_2_and_one_message_on_standard_error(
-    drill: Drill, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    drill: Drill,
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setenv("DRILLBOOK_STATE", str(tmp_path / "state"))
     assert drill(*arguments) == ExitCode.USAGE
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.strip()
+    assert err.startswith("drill: ")
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["frobnicate"], "no such command 'frobnicate'. `drill --help` shows what there is."),
+        (["run", "--brocers", "3"], "no such option: --brocers (Possible options: --brokers"),
+        (["judge"], "missing argument 'RUN_DIR'. `drill judge --help`"),
+        (["run", "--seed", "tomorrow"], "seed must be a valid integer, got 'tomorrow'."),
+        (["up", "--lease", "0"], "lease must be a number of minutes, 0.1 or more, got '0'"),
+    ],
+)
+def test_a_complaint_about_a_flag_says_what_was_wanted_and_what_came(
+    drill: Drill, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert drill(*arguments) == ExitCode.USAGE
+    assert told in capsys.readouterr().err
+
+
+def test_without_a_command_help_is_shown_as_a_mistake_and_on_request_as_a_result(
+    drill: Drill, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert drill() == ExitCode.USAGE
+    mistaken = capsys.readouterr()
+    assert drill("--help") == ExitCode.PASS
+    asked = capsys.readouterr()
+    assert mistaken.out == asked.err == ""
+    assert mistaken.err == asked.out
+    assert "run     Hold drills and judge them" in asked.out
 
 
 def test_a_refused_session_still_prints_its_json(drill: Drill, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,13 +8,13 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from harness import doctor
 from harness.console import terminal
-from harness.doctor import Check, Diagnosis, Health, as_data, cache_check, delay_check, examine, memory_check
+from harness.doctor import Diagnosis, as_data, examine
 from harness.reporting import print_diagnosis
 from harness.stack.embedded import java, kafka_jars, toxiproxy
 from harness.stack.embedded.sources import Source, Standing
 from harness.supervisor import state
+from harness.surroundings import Check, Health
 
 
 class NoNap:
@@ -141,55 +141,6 @@ def test_a_state_folder_of_somebody_else_is_a_problem(
     [found] = [check for check in examine(environment=nowhere, clock=NoNap()).checks if check.name == "state"]
     assert found.health is Health.PROBLEM
     assert "DRILLBOOK_STATE" in found.remedy
-
-
-@pytest.mark.parametrize(
-    ("available", "health", "remedy"),
-    [
-        (8.0, Health.FINE, ""),
-        (2.0, Health.WARNING, "drill run --brokers 1"),
-        (1.0, Health.WARNING, "End what"),
-    ],
-)
-def test_little_memory_is_told_with_the_flag_that_helps(
-    available: float, health: Health, remedy: str
-) -> None:
-    check = memory_check(available, 16.0)
-    assert check.health is health
-    assert check.remedy.startswith(remedy)
-
-
-def test_a_machine_that_wakes_sleepers_late_is_told() -> None:
-    assert delay_check(0.002).health is Health.FINE
-    assert delay_check(0.08).health is Health.WARNING
-    assert "80.0 ms late" in delay_check(0.08).told
-
-
-def test_a_full_disk_matters_only_while_something_is_to_be_fetched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Full:
-        free = 1 << 20
-
-    monkeypatch.setattr("harness.doctor.shutil.disk_usage", lambda path: Full)
-    check = cache_check(tmp_path / "cache", (standing(Source.TO_BE_FETCHED),))
-    assert check.health is Health.PROBLEM
-    assert "DRILLBOOK_CACHE" in check.remedy
-    assert cache_check(tmp_path / "cache", (standing(),)).health is Health.FINE
-
-
-def test_a_container_s_limits_count_and_not_the_machine_s(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in {
-        "memory.max": str(1 << 30),
-        "memory.current": str(1 << 28),
-        "cpu.max": "50000 100000",
-    }.items():
-        (tmp_path / name).write_text(value)
-    monkeypatch.setattr(doctor, "_CGROUP", tmp_path)
-    assert doctor._memory() == (0.75, 1.0)
-    assert doctor._cores() == 0.5
 
 
 def test_a_program_s_problem_is_printed_with_its_remedy_and_variable() -> None:

@@ -7,13 +7,17 @@ README opens with are moreover the ones that CI runs.
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 import typer.main
 
 from harness.cli import app
+from harness.completion import scenario_names
+from harness.errors import ConfigError
+from harness.settings import Settings
 from tests.tidy.sources import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -79,11 +83,23 @@ def check_drill(arguments: Sequence[str]) -> None:
         command, path, words = inner, f"{path} {words[0]}", words[1:]
     if not _EAGER.intersection(words):
         try:
-            command.make_context(path, words)
+            given = command.make_context(path, words).params
         except Exception as error:
             if not hasattr(error, "format_message"):
                 raise
             raise CannotRun(f"`{path}` refuses {words}: {error.format_message()}") from error
+        check_values(given)
+
+
+def check_values(given: Mapping[str, Any]) -> None:
+    """Flags are taken as they were typed; whether they make sense shows later, and so do scenarios' names."""
+    try:
+        Settings.read(**{name: value for name, value in given.items() if name in Settings.model_fields})
+    except ConfigError as error:
+        raise CannotRun(str(error)) from error
+    known = scenario_names(ROOT / "scenarios", "")
+    if unknown := set(given.get("names") or ()).difference(known):
+        raise CannotRun(f"there is no scenario {', '.join(sorted(unknown))}; there are {', '.join(known)}")
 
 
 def check_pytest(arguments: Sequence[str]) -> None:
@@ -178,6 +194,7 @@ def test_the_commands_of_the_readme_are_those_that_ci_runs() -> None:
         "drill explode",
         "drill run --sped 3",
         "drill run --seed many",
+        "drill run no-such-scenario",
         "drill judge",
         ".venv/bin/drill list --colour",
         "pytest scenarios/no_such_folder",
