@@ -70,12 +70,11 @@ def _own(path: Path, user_id: int | None) -> None:
         os.chown(item, user_id, user_id, follow_symlinks=False)
 
 
-def spawn(spec: ProcessSpec, work: Path, log: Path) -> subprocess.Popen[bytes]:
-    """Start one process, working in its own folder, in a session of its own.
+def refuse_busy_ports(spec: ProcessSpec) -> None:
+    """Refuse to start what would share a port.
 
     Raises:
-        StackError: One of its ports is busy, or the program cannot be run.
-        OSError: There is no room for its files.
+        StackError: One of its ports is busy.
     """
     taken = busy(spec.ports)
     if taken:
@@ -84,8 +83,16 @@ def spawn(spec: ProcessSpec, work: Path, log: Path) -> subprocess.Popen[bytes]:
             "Starting all the same could split its traffic with a stranger. End that process, or start again "
             "for other ports."
         )
+
+
+def spawn(spec: ProcessSpec, work: Path, log: Path) -> subprocess.Popen[bytes]:
+    """Start one process, working in its own prepared folder, in a session of its own.
+
+    Raises:
+        StackError: The program cannot be run.
+        OSError: There is no room for its log.
+    """
     try:
-        prepare_folder(spec, work)
         with log.open("ab") as output:
             return subprocess.Popen(
                 spec.argv,

@@ -10,7 +10,6 @@ that forked, and it imports little, because it stands between `drill run` and th
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -21,38 +20,15 @@ from typing import Any
 import msgspec
 
 from harness import full_disk
-from harness.clock import NS_PER_S, SYSTEM_CLOCK
 from harness.errors import DrillError, StackError
-from harness.stack import State
 from harness.stack.process import ProcessSpec
-from harness.supervisor import processes, state, sweep
+from harness.supervisor import state, sweep
+from harness.supervisor.children import Children
 from harness.supervisor.ports import PortBook
 from harness.supervisor.promises import Promises
 
 LOG = "supervisor.log"  # beside the services' logs, so that it is kept with the recording
 LINE_LIMIT_BYTES = 16 * 1024 * 1024  # a whole stack's plan is one line
-_POLL_S = 0.005
-_ENDING = (signal.SIGKILL, signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
-
-
-@dataclass
-class Process:
-    """A service that was started at least once.
-
-    Attributes:
-        told_to_end: Somebody of the drill has sent it a signal that ends it.
-    """
-
-    spec: ProcessSpec
-    popen: subprocess.Popen[bytes]
-    told_to_end: bool = False
-
-    def state(self) -> State:
-        """What it is doing now. Reaps it if it has ended."""
-        if self.popen.poll() is not None:
-            return State.EXITED
-        # Not its tree: that means reading the whole process table, and a start asks hundreds of times.
-        return processes.state_at(self.popen.pid)
 
 
 @dataclass
@@ -68,14 +44,13 @@ class Supervisor:
     folder: state.StateFolder
     logs: Path
     lease_s: float | None
-    _processes: dict[str, Process] = field(default_factory=dict)
-    _losses: dict[str, int] = field(default_factory=dict)
     _over: asyncio.Event = field(default_factory=asyncio.Event)
     _lease_end: asyncio.TimerHandle | None = None
     _connections: int = 0
 
     def __post_init__(self) -> None:
         self._promises = Promises(self.folder, self._end_because)
+        self._children = Children(self.folder, self.logs)
 
     async def serve(self, pipe: int | None, listening: Callable[[], None] = lambda: None) -> None:
         """Answer requests until the pipe closes, the lease ends, a signal comes or somebody asks.
@@ -128,6 +103,7 @@ class Supervisor:
 
     def _tear_down(self) -> None:
         """End every process and give everything back. Toxics end with Toxiproxy, which is ours as well."""
+        self._children.no_more()
         sweep.kill_everything_in(self.folder)
         with state.base_lock(self.folder.path.parent):
             self.folder.remove()
@@ -168,15 +144,15 @@ class Supervisor:
         verbs: dict[str, Callable[..., Awaitable[Any]]] = {
             "reserve": self._reserve,
             "spawn": self._spawn,
-            "signal": self._signal,
-            "await_state": self._await_state,
-            "state": self._state,
+            "signal": self._children.signal,
+            "await_state": self._children.await_state,
+            "state": self._children.state,
             "promise": self._promise,
             "undone": self._undone,
             "remember": self._remember,
             "renew": self._renew,
             "tear_down": self._ask_tear_down,
-            "losses": self._lost,
+            "losses": self._children.losses,
             "forget": self._forget,
         }
         if self._over.is_set():
@@ -211,77 +187,16 @@ class Supervisor:
 
     async def _spawn(self, *, spec: dict[str, Any]) -> int:
         parsed = msgspec.convert(spec, ProcessSpec)
-        known = self._processes.get(parsed.name)
-        if known and known.state() is not State.EXITED:
-            return known.popen.pid
-        self._note_losses()  # what is started again would look as if it had never ended
-        identity = {"name": parsed.name, "death_signal": parsed.death_signal}
-        state.append_line(self.folder.processes, identity)
-        self.logs.mkdir(parents=True, exist_ok=True)
         try:
-            popen = processes.spawn(parsed, self.folder.work(parsed.name), self.logs / f"{parsed.name}.log")
+            return await self._children.spawn(parsed)
         except OSError as error:
             raise StackError(f"{parsed.name} cannot start: {self._in_words(error)}") from error
-        self._processes[parsed.name] = Process(parsed, popen)
-        state.append_line(self.folder.processes, identity | {"pid": popen.pid})
-        return popen.pid
-
-    def _note_losses(self) -> None:
-        for name, process in self._processes.items():
-            if process.state() is State.EXITED and not process.told_to_end:
-                self._losses.setdefault(name, process.popen.returncode)
-
-    async def _lost(self) -> dict[str, int]:
-        """Services that have ended though nobody here told them to, each with its (first) exit code."""
-        self._note_losses()
-        return self._losses
 
     async def _forget(self) -> bool:
         """The stack is as new: no promise is open any more, and what was lost is back."""
         self._promises.void()
-        self._losses.clear()
+        self._children.forget_losses()
         return True
-
-    def _process(self, name: str) -> Process:
-        try:
-            return self._processes[name]
-        except KeyError:
-            raise StackError(
-                f"no service {name!r} was started; there are {', '.join(self._processes)}"
-            ) from None
-
-    async def _signal(self, *, name: str, number: int) -> int:
-        """Signal a service: SIGTERM and SIGQUIT its first process, all else its whole tree."""
-        process = self._process(name)
-        tree = processes.tree(process.popen.pid) if process.state() is not State.EXITED else []
-        asked = tree[:1] if number in {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT} else tree
-        process.told_to_end |= number in _ENDING and bool(tree)  # it may have ended before, by itself
-        processes.send(asked, number)
-        return len(asked)
-
-    async def _await_state(self, *, name: str, state: str, within_s: float) -> bool:
-        """Wait until a service and all its children are in a state. False when the time is up."""
-        process = self._process(name)
-        deadline = SYSTEM_CLOCK.now_ns() + round(within_s * NS_PER_S)
-        while True:
-            root = process.state()
-            tree = [] if root is State.EXITED else processes.alive(processes.tree(process.popen.pid))
-            everyone = {processes.state_of(item) for item in tree} or {State.EXITED}
-            if everyone == {State(state)} and (state != State.EXITED or not self._orphans(name)):
-                return True
-            if SYSTEM_CLOCK.now_ns() > deadline:
-                return False
-            await asyncio.sleep(_POLL_S)
-
-    def _orphans(self, name: str) -> bool:
-        """Whether children of an ended service live on (PostgreSQL's backends do for a second)."""
-        left = processes.alive(processes.working_in(self.folder.work(name)))
-        processes.send(left, signal.SIGKILL)
-        return bool(left)
-
-    async def _state(self, *, name: str) -> dict[str, Any]:
-        process = self._process(name)
-        return {"state": process.state(), "pid": process.popen.pid, "exit_code": process.popen.returncode}
 
     async def _promise(self, *, fault: dict[str, Any], limit_s: float, connection: int) -> str:
         return self._promises.give(fault, limit_s=limit_s, connection=connection)

@@ -152,6 +152,7 @@ def _loaded_classes(runtime: KafkaRuntime, working: Path) -> Path:
             for spec, names in zip(specs, lists, strict=True):
                 argv = (spec.argv[0], f"-XX:DumpLoadedClassList={names}", *spec.argv[1:])
                 work = working / spec.name
+                prepare_folder(spec, work)
                 processes.append(spawn(replace(spec, argv=argv), work, work.with_suffix(".log")))
             for spec in specs:
                 wait_until(
