@@ -21,8 +21,8 @@ WHAT_GOES_WRONG: dict[Variant, str] = {
         "charges again, and the refund reaches the last charge only"
     ),
     Variant.FALLBACK_QUEUE_IN_MEMORY: (
-        "orders keeps its fallback queue in a list of the process and forgets an entry whose first retry "
-        "fails, while the saga is still counted as being worked on: the order stays PENDING for ever"
+        "orders keeps its fallback queue in a list of the process with room for ten, and drops the oldest "
+        "entry when it is full: the payment is never tried again, and the saga's limit cancels a good order"
     ),
     Variant.COMPENSATION_STOPS_HALF_WAY: (
         "orders undoes only the step that failed and then calls the saga COMPENSATED: "

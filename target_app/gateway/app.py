@@ -15,7 +15,7 @@ from target_app.gateway.settings import GatewaySettings
 from target_app.service.http_client import NoAnswer, NotSent, Peer
 from target_app.service.metrics import Metrics
 from target_app.service.preference import preferred_wait_s
-from target_app.service.problems import Outcome, Problem
+from target_app.service.problems import Problem, Unavailable, outcome_of
 from target_app.service.server import build
 
 # Only what means something to the order service or to the client; the rest belongs to one hop.
@@ -28,7 +28,6 @@ _PASSED_BACK = (
     "location",
     "retry-after",
 )
-_MAX_BODY = 1_000_000
 
 
 def create_app(
@@ -48,8 +47,6 @@ def create_app(
     async def pass_on(request: Request) -> Response:
         """One request to orders and its answer back."""
         body = await request.body()
-        if len(body) > _MAX_BODY:
-            raise Problem(413, "Content Too Large", f"a request may have {_MAX_BODY} bytes")
         wait_s = preferred_wait_s(request.headers.get("prefer"), settings.order_wait_max_s)
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         try:
@@ -61,13 +58,12 @@ def create_app(
                 timeout_s=settings.orders_timeout_s + wait_s,
             )
         except NotSent as error:
-            raise Problem(
-                503, "Service Unavailable", f"{error}; the request was not passed on", retry_after_s=1
-            ) from error
+            raise Unavailable(f"{error}; the request was not passed on") from error
         except NoAnswer as error:
             status, title = (504, "Gateway Timeout") if error.timed_out else (502, "Bad Gateway")
-            outcome: Outcome = "rejected" if request.method == "GET" else "unknown"
-            raise Problem(status, title, f"{error}; the request was passed on", outcome=outcome) from error
+            raise Problem(
+                status, title, f"{error}; the request was passed on", outcome=outcome_of(request.method)
+            ) from error
         back = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
         return Response(answer.content, answer.status_code, back)
 

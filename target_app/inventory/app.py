@@ -1,8 +1,6 @@
 """The inventory service's HTTP interface."""
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI
@@ -11,10 +9,10 @@ from starlette.responses import JSONResponse
 
 from target_app.inventory.settings import InventorySettings
 from target_app.inventory.shelf import Item, Shelf, StockTables
-from target_app.service.database import Database, DatabaseLost
+from target_app.service.database import Database
 from target_app.service.logs import fields
 from target_app.service.metrics import Metrics
-from target_app.service.problems import Problem, Unavailable
+from target_app.service.problems import Problem
 from target_app.service.server import build
 
 log = logging.getLogger(__name__)
@@ -52,8 +50,7 @@ def create_app(settings: InventorySettings, *, shelf: Shelf | None = None) -> Fa
     async def reserve(asked: ReservationRequest) -> JSONResponse:
         """Hold stock for an order, once."""
         items = [Item(sku=item.sku, quantity=item.quantity) for item in asked.items]
-        async with _database_needed(outcome_unknown=True):
-            found = await stock.reserve(asked.order_id, items)
+        found = await stock.reserve(asked.order_id, items)
         if found.status in {"RELEASED", "REFUSED"}:
             reason = (
                 "not enough stock" if found.status == "REFUSED" else "the reservation was released before"
@@ -65,8 +62,7 @@ def create_app(settings: InventorySettings, *, shelf: Shelf | None = None) -> Fa
     @router.post("/reservations/{order_id}/confirm")
     async def confirm(order_id: str) -> JSONResponse:
         """Sell what is held for the order."""
-        async with _database_needed(outcome_unknown=True):
-            found = await stock.confirm(order_id)
+        found = await stock.confirm(order_id)
         if found is None or found.status != "CONFIRMED":
             state = "no reservation" if found is None else f"a reservation that is {found.status}"
             raise Problem(409, "Conflict", f"there is {state} for this order")
@@ -75,16 +71,14 @@ def create_app(settings: InventorySettings, *, shelf: Shelf | None = None) -> Fa
     @router.post("/reservations/{order_id}/release")
     async def release(order_id: str) -> JSONResponse:
         """Put back what is held for the order, and refuse to hold anything for it from now on."""
-        async with _database_needed(outcome_unknown=True):
-            found = await stock.release(order_id)
+        found = await stock.release(order_id)
         log.info("Compensation: reservation released", extra=fields(order_id=order_id))
         return JSONResponse(found.shown())
 
     @router.get("/order/{order_id}")
     async def of_order(order_id: str) -> JSONResponse:
         """What is held for the order."""
-        async with _database_needed(outcome_unknown=False):
-            found = await stock.find(order_id)
+        found = await stock.find(order_id)
         if found is None:
             raise Problem(404, "Not Found", f"nothing was ever held for order {order_id!r}")
         return JSONResponse(found.shown())
@@ -92,23 +86,13 @@ def create_app(settings: InventorySettings, *, shelf: Shelf | None = None) -> Fa
     @router.put("/stock")
     async def supply(asked: StockRequest) -> JSONResponse:
         """Set how many units of an article are available."""
-        async with _database_needed(outcome_unknown=True):
-            await stock.supply(asked.sku, asked.available)
+        await stock.supply(asked.sku, asked.available)
         return JSONResponse(asked.model_dump())
 
     @router.get("/stock")
     async def all_stock() -> JSONResponse:
         """All articles."""
-        async with _database_needed(outcome_unknown=False):
-            return JSONResponse({"stock": await stock.stock()})
+        return JSONResponse({"stock": await stock.stock()})
 
     parts = [] if shelf is not None else [database]
     return build("inventory", settings, parts, [router], metrics)
-
-
-@asynccontextmanager
-async def _database_needed(*, outcome_unknown: bool) -> AsyncIterator[None]:
-    try:
-        yield
-    except DatabaseLost as error:
-        raise Unavailable(str(error), outcome="unknown" if outcome_unknown else "rejected") from error

@@ -9,10 +9,10 @@ from target_app.order_consumer.processor import EventProcessor
 from target_app.order_consumer.projection import ViewTables
 from target_app.order_consumer.settings import OrderConsumerSettings
 from target_app.service.consumer import EventConsumer
-from target_app.service.database import Database, DatabaseLost
+from target_app.service.database import Database
 from target_app.service.events import ORDER_EVENTS
 from target_app.service.metrics import Metrics
-from target_app.service.problems import Problem, Unavailable
+from target_app.service.problems import Problem
 from target_app.service.producer import EventProducer
 from target_app.service.server import build
 
@@ -39,10 +39,7 @@ def create_app(settings: OrderConsumerSettings) -> FastAPI:
     @router.get("/orders/{order_id}")
     async def view(order_id: str) -> JSONResponse:
         """An order as the read view has it. It follows the order service with a delay."""
-        try:
-            found = await views.find(order_id)
-        except DatabaseLost as error:
-            raise Unavailable(str(error)) from error
+        found = await views.find(order_id)
         if found is None:
             raise Problem(404, "Not Found", f"the view does not show an order {order_id!r} yet")
         return JSONResponse(found, headers={"X-Resource-Version": str(found["version"])})

@@ -7,8 +7,7 @@ the same id gets the order that is there, asking for something else under that i
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Annotated
 from uuid import uuid4
 
@@ -23,7 +22,7 @@ from target_app.service import trace
 from target_app.service.database import DatabaseLost
 from target_app.service.logs import fields
 from target_app.service.preference import preferred_wait_s
-from target_app.service.problems import Problem, Unavailable
+from target_app.service.problems import Problem
 
 log = logging.getLogger(__name__)
 
@@ -64,17 +63,16 @@ def order_routes(
         """Accept an order: 202 while it is PENDING, 200 if it was settled within the preferred wait."""
         wanted = _wanted(asked, idempotency_key)
         here = trace.current()
-        async with _database_needed(outcome_unknown=True):
-            order = await orders.create(wanted, here.traceparent if here else "")
-            if order is None:
-                order = await _same(orders, wanted)
-            else:
-                wrote_events()
-                log.info(
-                    "Transaction ID: %s, order accepted",
-                    order.saga_id,
-                    extra=fields(order_id=order.order_id, saga_id=order.saga_id),
-                )
+        order = await orders.create(wanted, here.traceparent if here else "")
+        if order is None:
+            order = await _same(orders, wanted)
+        else:
+            wrote_events()
+            log.info(
+                "Transaction ID: %s, order accepted",
+                order.saga_id,
+                extra=fields(order_id=order.order_id, saga_id=order.saga_id),
+            )
         wait_s = preferred_wait_s(prefer, settings.order_wait_max_s)
         if wait_s and not order.is_settled:
             order = await _after_waiting(order, wait_s, request.app.state.lifecycle.draining)
@@ -91,8 +89,7 @@ def order_routes(
     @router.get("/{order_id}")
     async def find(order_id: str, if_none_match: OptionalHeader = None) -> JSONResponse:
         """The order as it is now; 304 if the client has this version."""
-        async with _database_needed(outcome_unknown=False):
-            order = await orders.find(order_id)
+        order = await orders.find(order_id)
         if order is None:
             raise Problem(404, "Not Found", f"there is no order {order_id!r}")
         if if_none_match and order.headers["ETag"] in {tag.strip() for tag in if_none_match.split(",")}:
@@ -109,8 +106,7 @@ def saga_routes(orders: Orders) -> APIRouter:
     @router.get("/status")
     async def of_order(order_id: Annotated[str, Query(alias="orderId")]) -> JSONResponse:
         """The saga of an order."""
-        async with _database_needed(outcome_unknown=False):
-            saga = await orders.saga(order_id=order_id)
+        saga = await orders.saga(order_id=order_id)
         if saga is None:
             raise Problem(404, "Not Found", f"there is no saga of order {order_id!r}")
         return JSONResponse(saga)
@@ -118,8 +114,7 @@ def saga_routes(orders: Orders) -> APIRouter:
     @router.get("/{saga_id}/status")
     async def of_id(saga_id: str) -> JSONResponse:
         """A saga."""
-        async with _database_needed(outcome_unknown=False):
-            saga = await orders.saga(saga_id=saga_id)
+        saga = await orders.saga(saga_id=saga_id)
         if saga is None:
             raise Problem(404, "Not Found", f"there is no saga {saga_id!r}")
         return JSONResponse(saga)
@@ -158,11 +153,3 @@ async def _same(orders: Orders, wanted: NewOrder) -> Order:
     if found is None or found.fingerprint != wanted.fingerprint:
         raise Problem(422, "Unprocessable Content", f"the id {wanted.order_id!r} was used for another order")
     return found
-
-
-@asynccontextmanager
-async def _database_needed(*, outcome_unknown: bool) -> AsyncIterator[None]:
-    try:
-        yield
-    except DatabaseLost as error:
-        raise Unavailable(str(error), outcome="unknown" if outcome_unknown else "rejected") from error

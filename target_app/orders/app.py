@@ -7,12 +7,13 @@ from fastapi import FastAPI
 
 from target_app.orders.api import order_routes, saga_routes
 from target_app.orders.backlog import Backlog
+from target_app.orders.compensation import OrderSagaCompensation
 from target_app.orders.coordinator import SagaCoordinator
+from target_app.orders.orchestrator import OrderSagaOrchestrator
 from target_app.orders.order_store import OrderTables
 from target_app.orders.outbox import OutboxRelay
 from target_app.orders.outcomes import Outcomes
-from target_app.orders.payment_queue import DurablePaymentQueue, ForgetfulPaymentQueue, PaymentQueue
-from target_app.orders.saga import Retries, SagaDriver
+from target_app.orders.payment_queue import DurablePaymentQueue, InMemoryPaymentQueue, PaymentQueue
 from target_app.orders.saga_store import SagaTables
 from target_app.orders.settings import OrdersSettings
 from target_app.orders.steps import RemoteSteps
@@ -52,29 +53,20 @@ def create_app(settings: OrdersSettings) -> FastAPI:
         poll_interval_s=settings.outbox_poll_interval_s,
         batch=settings.outbox_batch_size,
     )
-    sagas = SagaTables(database, lease_s=settings.saga_lease_s, timeout_s=settings.saga_timeout_s)
+    sagas = SagaTables(
+        database, lease_s=settings.saga_lease_s, timeout_s=settings.saga_timeout_s, wrote_events=relay.wake
+    )
     queue: PaymentQueue = DurablePaymentQueue(
         database, sagas, retry_interval_s=settings.payment_retry_interval_s
     )
     if Variant.FALLBACK_QUEUE_IN_MEMORY in settings.shop_variants:
-        queue = ForgetfulPaymentQueue()
+        queue = InMemoryPaymentQueue(database, sagas)
     outcomes = Outcomes(settings, metrics)
-    driver = SagaDriver(
-        sagas,
-        RemoteSteps(inventory, payments, breaker),
-        queue,
-        outcomes,
-        Retries(
-            attempts=settings.saga_step_attempts,
-            backoff=Backoff(first_s=settings.saga_retry_first_s, most_s=settings.saga_retry_most_s),
-        ),
-        variants=settings.shop_variants,
-        wrote_events=relay.wake,
-    )
-    coordinator = SagaCoordinator(settings, sagas, queue, driver)
-    metrics.gauge(
-        "saga.coordinator.active", "Sagas being worked on by this process", lambda: coordinator.active
-    )
+    steps = RemoteSteps(inventory, payments, breaker)
+    backoff = Backoff(first_s=settings.saga_retry_first_s, most_s=settings.saga_retry_most_s)
+    compensation = OrderSagaCompensation(sagas, steps, outcomes, backoff, variants=settings.shop_variants)
+    orchestrator = OrderSagaOrchestrator(sagas, steps, queue, compensation, outcomes, backoff)
+    coordinator = SagaCoordinator(settings, sagas, queue, breaker, orchestrator, compensation, metrics)
     consumer = EventConsumer(
         settings,
         topic=ORDER_EVENTS,

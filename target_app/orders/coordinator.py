@@ -1,11 +1,16 @@
 """Which sagas are worked on now, and by whom.
 
-Sagas come from three sides: a new order's event; the sweep, which finds what a crash left, what was parked
-and what has passed its limit; and the fallback queue. However it comes, a saga is taken by a lease in its
-row, driven as one task, and the number of tasks is bounded. A lease is renewed while its task runs.
+Sagas come from four sides: a new order's event; recovery, which finds what a crash left and what was parked; the
+fallback queue; and the way back, which finds what is to be undone and what has passed its limit. However a saga comes,
+a slot is had first and its lease second, so that no lease runs out in a waiting line, and one task works on it until
+the saga ends or is put away. A lease is renewed while its task runs.
 
-The offset of an event is committed once the saga's row says that it was taken up: from then on recovery,
-and not redelivery, is what brings it to an end.
+Slots are kept in three bulkheads (the guide: "Implement Bulkhead Pattern"). Undoing calls the very service whose
+failure made it necessary, and would soon hold every slot of a single one; a long queue would do so after an outage.
+A saga that turns round therefore gives its slot back and needs another.
+
+The offset of an event is committed once the saga's row says that it was taken up: from then on recovery, and not
+redelivery, is what brings it to an end.
 """
 
 import asyncio
@@ -13,18 +18,26 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
+from target_app.orders.compensation import OrderSagaCompensation
+from target_app.orders.orchestrator import OrderSagaOrchestrator
 from target_app.orders.payment_queue import PaymentQueue
-from target_app.orders.saga import LeaseLost, Saga, SagaDriver
+from target_app.orders.saga import LeaseLost, Saga, Status
 from target_app.orders.saga_store import SagaTables
 from target_app.orders.settings import OrdersSettings
 from target_app.service import trace
+from target_app.service.breaker import CircuitBreaker
+from target_app.service.bulkhead import Bulkhead
 from target_app.service.consumer import Record
 from target_app.service.database import DatabaseLost
 from target_app.service.events import ORDER_CREATED, Unreadable, decode
 from target_app.service.lifecycle import Health
 from target_app.service.logs import fields
+from target_app.service.metrics import Metrics
 
 log = logging.getLogger(__name__)
+
+Take = Callable[[int], Awaitable[list[Saga]]]
+Work = Callable[[Saga], Awaitable[Saga | None]]
 
 
 class SagaCoordinator:
@@ -33,26 +46,39 @@ class SagaCoordinator:
     name = ""
 
     def __init__(
-        self, settings: OrdersSettings, sagas: SagaTables, queue: PaymentQueue, driver: SagaDriver
+        self,
+        settings: OrdersSettings,
+        sagas: SagaTables,
+        queue: PaymentQueue,
+        breaker: CircuitBreaker,
+        orchestrator: OrderSagaOrchestrator,
+        compensation: OrderSagaCompensation,
+        metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._sagas = sagas
         self._queue = queue
-        self._driver = driver
-        self._slots = asyncio.Semaphore(settings.saga_concurrency)
-        self._driven: dict[asyncio.Task[bool], Saga] = {}
+        self._breaker = breaker
+        self._orchestrator = orchestrator
+        self._compensation = compensation
+        self._forward = Bulkhead("orderSaga", settings.bulkhead_order_saga_max_concurrent_calls, metrics)
+        self._back = Bulkhead("compensation", settings.bulkhead_compensation_max_concurrent_calls, metrics)
+        self._queued = Bulkhead("paymentQueue", settings.bulkhead_payment_queue_max_concurrent_calls, metrics)
+        self._held: dict[asyncio.Task[Saga | None], Saga] = {}
         self._loops: list[asyncio.Task[None]] = []
+        metrics.gauge("saga.coordinator.active", "Sagas being worked on by this process", lambda: self.active)
 
     @property
     def active(self) -> int:
         """Sagas being worked on."""
-        return len(self._driven)
+        return len(self._held)
 
     async def start(self) -> None:
         """Begin with recovery: what the last process left is due as soon as its leases are over."""
         every = self._settings
         self._loops = [
-            asyncio.create_task(self._repeat(every.saga_sweep_interval_s, self._sweep)),
+            asyncio.create_task(self._repeat(every.saga_sweep_interval_s, self._recover)),
+            asyncio.create_task(self._repeat(every.saga_sweep_interval_s, self._compensate)),
             asyncio.create_task(self._repeat(every.payment_queue_interval_s, self._drain)),
             asyncio.create_task(self._repeat(every.saga_lease_s / 4, self._renew)),
         ]
@@ -61,9 +87,9 @@ class SagaCoordinator:
         """Take up nothing more, let what runs come to an end for a while, and give up the other leases."""
         for loop in self._loops:
             loop.cancel()
-        if self._driven:
-            await asyncio.wait(self._driven, timeout=self._settings.shutdown_grace_s * 0.3)
-        left = dict(self._driven)
+        if self._held:
+            await asyncio.wait(self._held, timeout=self._settings.shutdown_grace_s * 0.3)
+        left = dict(self._held)
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
@@ -95,70 +121,85 @@ class SagaCoordinator:
                 event.event_type,
                 extra=fields(order_id=event.order_id, saga_id=event.saga_id, event_id=event.event_id),
             )
-            await self._slots.acquire()
-            try:
-                saga = await self._sagas.take_new(event.saga_id)
-            except BaseException:
-                self._slots.release()
-                raise
-            if saga is None:
-                self._slots.release()
-            else:
-                self._spawn(saga)
+            await self._take_up_new(event.saga_id)
 
-    async def _sweep(self) -> None:
-        for saga in await self._sagas.take_due(self._free_slots()):
-            await self._slots.acquire()
-            log.info("Saga taken up again", extra=fields(order_id=saga.order_id, saga_id=saga.saga_id))
-            self._spawn(saga)
+    async def _take_up_new(self, saga_id: str) -> None:
+        await self._take_up(lambda _: self._sagas.take_new(saga_id), self._forward, self._advance, at_most=1)
+
+    async def _recover(self) -> None:
+        while await self._take_up(self._sagas.take_due, self._forward, self._advance):
+            pass
+
+    async def _compensate(self) -> None:
+        while await self._take_up(self._sagas.take_to_undo, self._back, self._compensation.unwind):
+            pass
 
     async def _drain(self) -> None:
-        """One payment alone first: while the breaker does not permit it, the others need not be asked for."""
-        for first in await self._queue.take_due(1):
-            await self._slots.acquire()
-            if not await self._spawn(first):
-                return
-            while more := await self._queue.take_due(
-                self._settings.breaker_permitted_calls_in_half_open_state
-            ):
-                tasks = []
-                for saga in more:
-                    await self._slots.acquire()
-                    tasks.append(self._spawn(saga))
-                if not all(await asyncio.gather(*tasks)):
+        """As fast as the breaker permits: not at all, a few probes at a time, or without a pause.
+
+        Probes are shared with new orders, so the queue tries its share of them and waits for what they bring.
+        """
+        while self._breaker.may_permit:
+            if self._breaker.is_closed:
+                if not await self._take_up(self._queue.take_due, self._queued, self._advance):
                     return
+                continue
+            probes = self._settings.breaker_permitted_calls_in_half_open_state
+            tried = await self._take_up(self._queue.take_due, self._queued, self._advance, at_most=probes)
+            if not tried:
+                return
+            await asyncio.wait(tried)
+            if not all(task.result() for task in tried if not task.cancelled()):
+                return
 
     async def _renew(self) -> None:
-        held = [(saga.saga_id, saga.lease) for saga in self._driven.values()]
-        held += self._queue.held()
-        if held:
+        if held := [(saga.saga_id, saga.lease) for saga in self._held.values()]:
             await self._sagas.renew(held)
 
-    def _free_slots(self) -> int:
-        return max(1, self._settings.saga_concurrency - len(self._driven))
+    async def _take_up(
+        self, take: Take, bulkhead: Bulkhead, work: Work, *, at_most: int | None = None
+    ) -> list[asyncio.Task[Saga | None]]:
+        """Wait for a slot, take as many sagas as there are slots then, and begin to work on them."""
+        slots = await bulkhead.acquire(at_most or bulkhead.max_concurrent_calls)
+        sagas: list[Saga] = []
+        try:
+            sagas = await take(slots)
+        finally:
+            bulkhead.release(slots - len(sagas))
+        return [self._spawn(saga, bulkhead, work) for saga in sagas]
 
-    def _spawn(self, saga: Saga) -> asyncio.Task[bool]:
-        """Drive a saga in a slot that has been acquired for it. The task says whether it came to an end."""
-        task = asyncio.create_task(self._drive(saga))
-        self._driven[task] = saga
-        task.add_done_callback(self._forget)
+    def _spawn(self, saga: Saga, bulkhead: Bulkhead, work: Work) -> asyncio.Task[Saga | None]:
+        """Work on a saga in a slot that has been acquired for it. The task says how it ended, if it did."""
+        task = asyncio.create_task(self._contain(saga, work))
+        self._held[task] = saga
+
+        def forget(_task: asyncio.Task[Saga | None]) -> None:
+            del self._held[task]
+            bulkhead.release()
+
+        task.add_done_callback(forget)
         return task
 
-    def _forget(self, task: asyncio.Task[bool]) -> None:
-        del self._driven[task]
-        self._slots.release()
+    async def _advance(self, saga: Saga) -> Saga | None:
+        after = await self._orchestrator.advance(saga)
+        if after is not None and after.status is Status.COMPENSATING:
+            if await self._back.try_acquire():
+                self._spawn(after, self._back, self._compensation.unwind)
+            else:
+                await self._sagas.release([(after.saga_id, after.lease)])
+        return after
 
-    async def _drive(self, saga: Saga) -> bool:
+    async def _contain(self, saga: Saga, work: Work) -> Saga | None:
         here = fields(order_id=saga.order_id, saga_id=saga.saga_id)
         try:
-            return await self._driver.drive(saga) is not None
+            return await work(saga)
         except LeaseLost:
             log.warning("Saga is worked on elsewhere, leaving it", extra=here)
         except DatabaseLost as error:
             log.warning("Saga left to recovery, the database is away: %s", error, extra=here)
         except Exception:
             log.exception("Saga left to recovery after an unexpected error", extra=here)
-        return False
+        return None
 
     async def _repeat(self, every_s: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:

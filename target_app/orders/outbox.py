@@ -24,6 +24,7 @@ from target_app.service.producer import EventProducer, NotDelivered
 log = logging.getLogger(__name__)
 
 _LOCK = 0x0B0C  # any number that no other advisory lock of this database uses
+_LAST_ROUND_S = 1.0  # at the end, for what was written just now; the rest is published after the next start
 
 _UNPUBLISHED = """
 SELECT seq, event_id, topic, order_id, saga_id, event_type, version, body, traceparent, occurred_at
@@ -68,7 +69,7 @@ class OutboxRelay:
         self._ending = True
         self._news.set()
         if self._task is not None:
-            await asyncio.wait([self._task], timeout=3.0)
+            await asyncio.wait([self._task], timeout=_LAST_ROUND_S)
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task

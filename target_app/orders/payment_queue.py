@@ -5,11 +5,10 @@ the queue in the statement that settles its saga, whichever way.
 """
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import deque
 from typing import Protocol
 
-from target_app.orders.saga import FallbackQueue, LeaseLost, Saga, Status
+from target_app.orders.saga import FallbackQueue, LeaseLost, Saga
 from target_app.orders.saga_store import SagaTables
 from target_app.service.database import Database
 from target_app.service.logs import fields
@@ -35,16 +34,18 @@ WITH mine AS (
 SELECT attempts FROM queued
 """
 
+_PEND = """
+UPDATE saga_state SET status = 'PAYMENT_PENDING', error_message = $3, updated_at = now(),
+    lease_owner = NULL, lease_until = NULL
+WHERE saga_id = $1 AND lease_owner = $2
+"""
+
 
 class PaymentQueue(FallbackQueue, Protocol):
     """A fallback queue that can be drained."""
 
     async def take_due(self, limit: int) -> list[Saga]:
         """Sagas whose payment shall be tried again now, ours from here on."""
-        ...
-
-    def held(self) -> Sequence[tuple[str, str]]:
-        """Sagas (with their leases) that this process must keep because nothing else remembers them."""
         ...
 
 
@@ -64,43 +65,34 @@ class DurablePaymentQueue:
         if attempts == 0:
             log.warning(
                 "Payment service unavailable, payment queued",
-                extra=fields(order_id=saga.order_id, saga_id=saga.saga_id, error=error),
+                extra=fields(**saga.ids, error=error),
             )
 
     async def take_due(self, limit: int) -> list[Saga]:
         """See `PaymentQueue`."""
         return await self._sagas.take_queued(limit)
 
-    def held(self) -> Sequence[tuple[str, str]]:
-        """None: the table remembers them all."""
-        return ()
 
+class InMemoryPaymentQueue:
+    """The planted defect `fallback-queue-in-memory`: the guide's `paymentQueue.enqueue(request)`, taken at its word.
 
-class ForgetfulPaymentQueue:
-    """The planted defect `fallback-queue-in-memory`: a list, from which a second failure falls out.
-
-    Only this process knows of its entries, so it keeps their sagas' leases; of the forgotten ones as well.
+    It is lost with its process, and a full one drops its oldest entry without a word. Nobody but the saga's limit
+    remembers those orders then.
     """
 
-    def __init__(self) -> None:
-        self._waiting: list[Saga] = []
-        self._held: dict[str, str] = {}
+    _ROOM = 10
+
+    def __init__(self, database: Database, sagas: SagaTables) -> None:
+        self._db = database
+        self._sagas = sagas
+        self._waiting: deque[str] = deque(maxlen=self._ROOM)
 
     async def put(self, saga: Saga, error: str) -> None:
-        """Remember a payment the first time."""
-        if saga.saga_id not in self._held:
-            self._waiting.append(replace(saga, status=Status.RUNNING))
-            log.warning(
-                "Payment service unavailable, payment queued",
-                extra=fields(order_id=saga.order_id, saga_id=saga.saga_id, error=error),
-            )
-        self._held[saga.saga_id] = saga.lease
+        """See `FallbackQueue`."""
+        await self._db.execute(_PEND, saga.saga_id, saga.lease, error)
+        self._waiting.append(saga.saga_id)
 
     async def take_due(self, limit: int) -> list[Saga]:
-        """Take the oldest entries off the list."""
-        due, self._waiting = self._waiting[:limit], self._waiting[limit:]
-        return due
-
-    def held(self) -> Sequence[tuple[str, str]]:
-        """Everything that was ever put in."""
-        return tuple(self._held.items())
+        """See `PaymentQueue`."""
+        due = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
+        return await self._sagas.take_pending(due) if due else []

@@ -3,26 +3,38 @@
 Every change is one statement, hence one transaction, that begins with `mine`: the saga's row, locked and
 changed only if its lease is still ours. Log, order, outbox and queue are changed from what `mine` returns,
 so that none of them can happen without the lease. `clock_timestamp()` keeps the log's rows in order.
+
+Sagas are taken up in the order in which they are due. By age, a few old ones that keep failing would be tried again
+and again, and the others never.
 """
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
-from target_app.orders.saga import LeaseLost, Saga, Status, Step, undoing_event
+from target_app.orders.saga import LeaseLost, Saga, Status, Step
 from target_app.service.database import Database
-from target_app.service.events import COMPENSATION_EVENTS, ORDER_CANCELLED, ORDER_CONFIRMED, ORDER_EVENTS
+from target_app.service.events import (
+    COMPENSATION_EVENTS,
+    INVENTORY_COMPENSATED,
+    ORDER_CANCELLED,
+    ORDER_CONFIRMED,
+    ORDER_EVENTS,
+    PAYMENT_COMPENSATED,
+)
 
-_FREE = "(saga.lease_until IS NULL OR saga.lease_until < now())"
+_UNDOING_EVENT = {Step.RESERVE_INVENTORY: INVENTORY_COMPENSATED, Step.PROCESS_PAYMENT: PAYMENT_COMPENSATED}
+
+_PAST_LIMIT = "saga.created_at < now() - make_interval(secs => $4)"
 
 _TAKE = """
 WITH free AS (
     SELECT saga.saga_id, saga.status AS was, saga.lease_owner AS held_before
     FROM saga_state AS saga {source}
-    WHERE {condition} AND {free}
-    ORDER BY saga.created_at LIMIT $3 FOR UPDATE OF saga SKIP LOCKED
+    WHERE {condition} AND (saga.lease_until IS NULL OR saga.lease_until < now())
+    ORDER BY {due} LIMIT $3 FOR UPDATE OF saga SKIP LOCKED
 ), taken AS (
     UPDATE saga_state AS saga SET lease_owner = $1, lease_until = now() + make_interval(secs => $2),
         updated_at = now(), status = CASE saga.status WHEN 'COMPENSATING' THEN saga.status ELSE 'RUNNING' END
@@ -39,18 +51,29 @@ SELECT taken.saga_id, taken.order_id, taken.status, taken.current_step, taken.co
 FROM taken JOIN orders USING (order_id) ORDER BY taken.created_at
 """
 
-_TAKE_NEW = _TAKE.format(source="", condition="saga.saga_id = $4 AND saga.status = 'STARTED'", free=_FREE)
+_TAKE_NEW = _TAKE.format(
+    source="", condition="saga.saga_id = $4 AND saga.status = 'STARTED'", due="saga.next_attempt_at"
+)
 _TAKE_DUE = _TAKE.format(
     source="",
-    condition="(saga.status IN ('RUNNING', 'COMPENSATING') AND saga.next_attempt_at <= now()"
-    " OR saga.status IN ('STARTED', 'RUNNING', 'PAYMENT_PENDING')"
-    " AND saga.created_at < now() - make_interval(secs => $4))",
-    free=_FREE,
+    condition=f"saga.status = 'RUNNING' AND saga.next_attempt_at <= now() AND NOT {_PAST_LIMIT}",
+    due="saga.next_attempt_at",
+)
+_TAKE_TO_UNDO = _TAKE.format(
+    source="",
+    condition="(saga.status = 'COMPENSATING' AND saga.next_attempt_at <= now()"
+    f" OR saga.status IN ('STARTED', 'RUNNING', 'PAYMENT_PENDING') AND {_PAST_LIMIT})",
+    due="saga.next_attempt_at",
 )
 _TAKE_QUEUED = _TAKE.format(
     source="JOIN payment_queue AS queued USING (saga_id)",
     condition="saga.status = 'PAYMENT_PENDING' AND queued.next_attempt_at <= now()",
-    free=_FREE,
+    due="queued.next_attempt_at",
+)
+_TAKE_PENDING = _TAKE.format(
+    source="",
+    condition="saga.status = 'PAYMENT_PENDING' AND saga.saga_id = ANY ($4::text[])",
+    due="saga.next_attempt_at",
 )
 
 _STEP_DONE = """
@@ -124,7 +147,7 @@ WHERE saga_state.saga_id = held.saga_id AND saga_state.lease_owner = held.lease
 """
 
 _RELEASE = """
-UPDATE saga_state SET lease_until = NULL
+UPDATE saga_state SET lease_owner = NULL, lease_until = NULL
 FROM unnest($1::text[], $2::text[]) AS held (saga_id, lease)
 WHERE saga_state.saga_id = held.saga_id AND saga_state.lease_owner = held.lease
 """
@@ -133,25 +156,35 @@ WHERE saga_state.saga_id = held.saga_id AND saga_state.lease_owner = held.lease
 class SagaTables:
     """Sagas, their leases and their log."""
 
-    def __init__(self, database: Database, *, lease_s: float, timeout_s: float) -> None:
+    def __init__(
+        self, database: Database, *, lease_s: float, timeout_s: float, wrote_events: Callable[[], None]
+    ) -> None:
         self._db = database
         self._lease_s = lease_s
         self._timeout_s = timeout_s
+        self._wrote_events = wrote_events
 
     # Taking sagas up ---------------------------------------------------------------------------------------
 
-    async def take_new(self, saga_id: str) -> Saga | None:
-        """A saga that has just been created, or None if it has been taken up before."""
-        taken = await self._take(_TAKE_NEW, 1, saga_id)
-        return taken[0] if taken else None
+    async def take_new(self, saga_id: str) -> list[Saga]:
+        """A saga that has just been created; none if it has been taken up before."""
+        return await self._take(_TAKE_NEW, 1, saga_id)
 
     async def take_due(self, limit: int) -> list[Saga]:
-        """Sagas whose process died, parked ones whose time has come, and those past their limit."""
+        """Sagas on their way forward whose process died, or whose next attempt is due."""
         return await self._take(_TAKE_DUE, limit, self._timeout_s)
+
+    async def take_to_undo(self, limit: int) -> list[Saga]:
+        """Sagas on their way back whose process died or whose next attempt is due, and all past their limit."""
+        return await self._take(_TAKE_TO_UNDO, limit, self._timeout_s)
 
     async def take_queued(self, limit: int) -> list[Saga]:
         """Sagas whose queued payment is due for another try."""
         return await self._take(_TAKE_QUEUED, limit)
+
+    async def take_pending(self, saga_ids: Sequence[str]) -> list[Saga]:
+        """Of these sagas, those that wait for their payment."""
+        return await self._take(_TAKE_PENDING, len(saga_ids), saga_ids)
 
     async def renew(self, held: Sequence[tuple[str, str]]) -> None:
         """Lengthen the leases of (saga, lease) pairs."""
@@ -192,7 +225,7 @@ class SagaTables:
             then and then.value,
             str(uuid4()),
             COMPENSATION_EVENTS,
-            undoing_event(undone),
+            _UNDOING_EVENT[undone],
             body,
         )
 
@@ -204,17 +237,11 @@ class SagaTables:
         self, saga: Saga, status: Status, order_status: str, logged: tuple[str, str], event: str
     ) -> None:
         step, step_status = logged
+        event_id = str(uuid4())
         await self._change(
-            _END,
-            saga,
-            status.value,
-            order_status,
-            step,
-            str(uuid4()),
-            ORDER_EVENTS,
-            event,
-            step_status,
+            _END, saga, status.value, order_status, step, event_id, ORDER_EVENTS, event, step_status
         )
+        self._wrote_events()
 
     async def _change(self, statement: str, saga: Saga, *values: Any) -> None:
         if await self._db.fetchval(statement, saga.saga_id, saga.lease, *values) is None:

@@ -32,21 +32,28 @@ class OrdersSettings(
     saga_stuck_after_s: Seconds = Field(
         default=300.0, description="an unfinished saga this old counts as stuck"
     )
-    saga_concurrency: Count = Field(default=20, description="sagas worked on at once")
-    saga_step_attempts: Count = Field(
-        default=3, description="tries of a step or compensation before the saga is parked"
-    )
     saga_retry_first_s: Seconds = Field(
-        default=0.2, description="pause before the second try; doubles from then on"
+        default=0.2,
+        description="pause before a failed step or compensation is tried again; doubles each time",
     )
-    saga_retry_most_s: Seconds = Field(
-        default=30.0, description="longest pause between tries, parked sagas included"
-    )
+    saga_retry_most_s: Seconds = Field(default=30.0, description="longest pause between two tries")
     saga_lease_s: Seconds = Field(
         default=10.0, description="a saga whose process died is taken up after this"
     )
     saga_sweep_interval_s: Seconds = Field(
-        default=1.0, description="between looks for crashed, parked and expired sagas"
+        default=1.0,
+        description="between looks for sagas left by a crash, due for another try, or past their limit",
+    )
+
+    bulkhead_order_saga_max_concurrent_calls: Count = Field(
+        default=20, description="sagas of new orders, and recovered ones, worked on at once"
+    )
+    bulkhead_compensation_max_concurrent_calls: Count = Field(
+        default=10, description="sagas undone at once; they never hold the slots of the above"
+    )
+    bulkhead_payment_queue_max_concurrent_calls: Count = Field(
+        default=10,
+        description="queued payments tried at once while the breaker is CLOSED; slots of their own as well",
     )
 
     payment_queue_interval_s: Seconds = Field(default=1.0, description="between looks at the fallback queue")

@@ -11,11 +11,10 @@ from starlette.responses import JSONResponse
 from target_app.payments.cashier import Cashier
 from target_app.payments.settings import PaymentsSettings
 from target_app.payments.store import Payments, PaymentTable
-from target_app.service.database import Database, DatabaseLost
+from target_app.service.database import Database
 from target_app.service.http_client import Peer
 from target_app.service.logs import fields
 from target_app.service.metrics import Metrics
-from target_app.service.problems import Unavailable
 from target_app.service.server import build
 
 if TYPE_CHECKING:
@@ -70,37 +69,25 @@ def create_app(
     @router.post("")
     async def pay(asked: PaymentRequest, idempotency_key: Key) -> JSONResponse:
         """Pay once per key."""
-        try:
-            payment = await cashier.pay(key=idempotency_key, **asked.model_dump())
-        except DatabaseLost as error:
-            raise Unavailable(str(error), outcome="unknown") from error
+        payment = await cashier.pay(key=idempotency_key, **asked.model_dump())
         return JSONResponse(payment.shown())
 
     @router.post("/{reference}/refund")
     async def refund(reference: str, asked: RefundRequest) -> JSONResponse:
         """Refund by payment id or idempotency key, as often as it is asked for."""
-        try:
-            payment = await cashier.refund(reference=reference, order_id=asked.order_id)
-        except DatabaseLost as error:
-            raise Unavailable(str(error), outcome="unknown") from error
+        payment = await cashier.refund(reference=reference, order_id=asked.order_id)
         return JSONResponse(payment.shown())
 
     @router.get("/order/{order_id}")
     async def of_order(order_id: str) -> JSONResponse:
         """All payments of an order."""
-        try:
-            found = await table.of_order(order_id)
-        except DatabaseLost as error:
-            raise Unavailable(str(error)) from error
+        found = await table.of_order(order_id)
         return JSONResponse({"order_id": order_id, "payments": [payment.shown() for payment in found]})
 
     @router.post("/webhook")
     async def webhook(notification: Notification) -> JSONResponse:
         """Take note of a charge whose answer may never have come."""
-        try:
-            news = notification.event == "charge.succeeded" and await table.notified(notification.key)
-        except DatabaseLost as error:
-            raise Unavailable(str(error), outcome="unknown") from error
+        news = notification.event == "charge.succeeded" and await table.notified(notification.key)
         log.info("Notification received", extra=fields(key=notification.key, news=news))
         return JSONResponse({"received": True})
 

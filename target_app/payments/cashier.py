@@ -13,7 +13,7 @@ from uuid import uuid4
 from target_app.payments.store import Payment, Payments
 from target_app.service.http_client import NoAnswer, Peer, PeerError
 from target_app.service.logs import fields
-from target_app.service.problems import Problem, Unavailable
+from target_app.service.problems import Problem
 from target_app.variants import Variant
 
 log = logging.getLogger(__name__)
@@ -31,20 +31,15 @@ class Cashier:
         """The completed payment with this key.
 
         Raises:
-            Problem: 402 declined; 409 the key was given up; 422 the key belongs to another request;
-                503 or 504 the provider did not answer usably, try again with the same key.
+            Problem: 402 declined; 409 the key was given up; 422 the key belongs to another request.
+            Unanswered: The provider gave no usable answer. Try again with the same key.
         """
-        payment, is_new = await self._payments.begin(
-            key=key, order_id=order_id, amount_cents=amount_cents, card=card
-        )
-        if payment.status != "VOIDED" and (payment.order_id, payment.amount_cents, payment.card) != (
-            order_id,
-            amount_cents,
-            card,
-        ):
+        payment = await self._payments.begin(key=key, order_id=order_id, amount_cents=amount_cents, card=card)
+        asked = (order_id, amount_cents, card)
+        if payment.status != "VOIDED" and asked != (payment.order_id, payment.amount_cents, payment.card):
             raise Problem(422, "Unprocessable Content", "this idempotency key was used for another payment")
         if payment.status == "PENDING":
-            payment = await self._charge(payment, is_new=is_new)
+            payment = await self._charge(payment)
         if payment.status == "DECLINED":
             raise Problem(402, "Payment Required", payment.error_message or "declined")
         if payment.status != "COMPLETED":
@@ -55,7 +50,7 @@ class Cashier:
         """Give a payment back, known by its id or key; bar it if it never came.
 
         Raises:
-            Unavailable: The provider did not confirm. Ask again, as often as it takes.
+            Unanswered: The provider did not confirm. Ask again, as often as it takes.
         """
         payment = await self._payments.begin_refund(reference=reference, order_id=order_id)
         if payment.status != "REFUNDING":
@@ -78,46 +73,42 @@ class Cashier:
         )
         return replace(payment, status=status)
 
-    async def _charge(self, payment: Payment, *, is_new: bool) -> Payment:
-        provider_key = payment.provider_key
-        if Variant.PAYMENT_KEY_PER_ATTEMPT in self._variants and not is_new:
-            provider_key = str(uuid4())
-            await self._payments.use_key(payment, provider_key)
-        answer = await self._ask_provider(
-            "/v1/charges",
-            {
-                "key": provider_key,
-                "order_id": payment.order_id,
-                "amount_cents": payment.amount_cents,
-                "card": payment.card,
-            },
-        )
-        status = {"charged": "COMPLETED", "declined": "DECLINED", "voided": "VOIDED"}[answer["status"]]
-        reason = answer.get("reason")
-        if not await self._payments.settle(payment, status, reason):
-            # A refund or a notification came in between, and what it left is what counts now.
-            again, _ = await self._payments.begin(
-                key=payment.idempotency_key,
-                order_id=payment.order_id,
-                amount_cents=payment.amount_cents,
-                card=payment.card,
+    async def _charge(self, payment: Payment) -> Payment:
+        if Variant.PAYMENT_KEY_PER_ATTEMPT in self._variants:
+            payment = await self._payments.use_key(payment, str(uuid4()))
+        try:
+            answer = await self._ask_provider(
+                "/v1/charges",
+                {
+                    "key": payment.provider_key,
+                    "order_id": payment.order_id,
+                    "amount_cents": payment.amount_cents,
+                    "card": payment.card,
+                },
             )
-            return again
+        except Unanswered as error:
+            if error.went_out:
+                await self._payments.unanswered(payment)
+            raise
+        said = {"charged": "COMPLETED", "declined": "DECLINED", "voided": "VOIDED"}[answer["status"]]
+        payment = await self._payments.settle(payment, said, answer.get("reason"))
         log.info(
             "Payment %s",
-            status.lower(),
-            extra=fields(order_id=payment.order_id, payment_id=payment.payment_id, reason=reason),
+            payment.status.lower(),
+            extra=fields(
+                order_id=payment.order_id, payment_id=payment.payment_id, reason=payment.error_message
+            ),
         )
-        return replace(payment, status=status, error_message=reason)
+        return payment
 
     async def _ask_provider(self, path: str, body: dict[str, object]) -> dict[str, str]:
         try:
             response = await self._provider.request("POST", path, json=body)
         except PeerError as error:
             log.warning("Provider call failed", extra=fields(order_id=body["order_id"], error=str(error)))
-            if isinstance(error, NoAnswer) and error.timed_out:
-                raise Problem(504, "Gateway Timeout", str(error), outcome="unknown") from error
-            raise Unavailable(str(error), outcome="unknown") from error
+            went_out = isinstance(error, NoAnswer)
+            timed_out = isinstance(error, NoAnswer) and error.timed_out
+            raise Unanswered(str(error), went_out=went_out, timed_out=timed_out) from error
         if response.status_code in {200, 402, 409}:
             answer: dict[str, str] = response.json()
             return answer
@@ -126,4 +117,17 @@ class Cashier:
             response.status_code,
             extra=fields(order_id=body["order_id"], answer=response.text[:200]),
         )
-        raise Unavailable(f"the provider answered {response.status_code}", outcome="unknown")
+        raise Unanswered(f"the provider answered {response.status_code}", went_out=True)
+
+
+class Unanswered(Problem):
+    """The provider gave no usable answer: 504 after a time-out, otherwise 503. Try again with the same key.
+
+    Attributes:
+        went_out: Whether this request can have reached the provider. Even if not, an earlier one may have.
+    """
+
+    def __init__(self, detail: str, *, went_out: bool, timed_out: bool = False) -> None:
+        status, title = (504, "Gateway Timeout") if timed_out else (503, "Service Unavailable")
+        super().__init__(status, title, detail, outcome="unknown", headers={"Retry-After": "1"})
+        self.went_out = went_out

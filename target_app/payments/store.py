@@ -13,9 +13,20 @@ _BEGIN = f"""
 INSERT INTO payment (payment_id, idempotency_key, provider_key, order_id, amount_cents, card, status)
 VALUES ($1, $2, $2, $3, $4, $5, 'PENDING') ON CONFLICT (idempotency_key) DO NOTHING RETURNING {_COLUMNS}
 """  # noqa: S608 - put together from constants of this file
-_BEGIN_AGAIN = f"""
-UPDATE payment SET attempts = attempts + 1 WHERE idempotency_key = $1 RETURNING {_COLUMNS}
+_FIND = f"SELECT {_COLUMNS} FROM payment WHERE idempotency_key = $1"  # noqa: S608 - see above
+_USE_KEY = f"""
+UPDATE payment SET provider_key = $2, updated_at = now() WHERE payment_id = $1 RETURNING {_COLUMNS}
 """  # noqa: S608 - see above
+
+# The request that brought the answer is counted, even where a refund or a notification was quicker: then the answer
+# changes nothing else, and what that left is what counts.
+_SETTLE = f"""
+UPDATE payment SET attempts = attempts + 1, updated_at = now(),
+    status = CASE status WHEN 'PENDING' THEN $2 ELSE status END,
+    error_message = CASE status WHEN 'PENDING' THEN $3 ELSE error_message END
+WHERE payment_id = $1 RETURNING {_COLUMNS}
+"""  # noqa: S608 - see above
+_UNANSWERED = "UPDATE payment SET attempts = attempts + 1, updated_at = now() WHERE payment_id = $1"
 
 # A key that was never seen gets a VOIDED row: its tombstone.
 _BAR = f"""
@@ -59,16 +70,20 @@ class Payment:
 class Payments(Protocol):
     """Where payments are kept."""
 
-    async def begin(self, *, key: str, order_id: str, amount_cents: int, card: str) -> tuple[Payment, bool]:
-        """The payment with this key, made PENDING if there was none; and whether it was made now."""
+    async def begin(self, *, key: str, order_id: str, amount_cents: int, card: str) -> Payment:
+        """The payment with this key, made PENDING if there was none."""
         ...
 
-    async def use_key(self, payment: Payment, provider_key: str) -> None:
+    async def use_key(self, payment: Payment, provider_key: str) -> Payment:
         """Remember another provider key."""
         ...
 
-    async def settle(self, payment: Payment, status: str, error: str | None = None) -> bool:
-        """PENDING → `status`. False if it was no longer PENDING."""
+    async def settle(self, payment: Payment, status: str, error: str | None = None) -> Payment:
+        """Count a request that was answered. PENDING → `status`; any other status stays what it is."""
+        ...
+
+    async def unanswered(self, payment: Payment) -> None:
+        """Count a request that went out and brought no usable answer."""
         ...
 
     async def begin_refund(self, *, reference: str, order_id: str) -> Payment:
@@ -94,29 +109,22 @@ class PaymentTable:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def begin(self, *, key: str, order_id: str, amount_cents: int, card: str) -> tuple[Payment, bool]:
+    async def begin(self, *, key: str, order_id: str, amount_cents: int, card: str) -> Payment:
         """See `Payments.begin`."""
         row = await self._db.fetchrow(_BEGIN, str(uuid4()), key, order_id, amount_cents, card)
-        if row is not None:
-            return Payment(**row), True
-        return Payment(**await self._db.fetchrow(_BEGIN_AGAIN, key)), False
+        return Payment(**(row or await self._db.fetchrow(_FIND, key)))
 
-    async def use_key(self, payment: Payment, provider_key: str) -> None:
+    async def use_key(self, payment: Payment, provider_key: str) -> Payment:
         """See `Payments.use_key`."""
-        await self._db.execute(
-            "UPDATE payment SET provider_key = $2 WHERE payment_id = $1", payment.payment_id, provider_key
-        )
+        return Payment(**await self._db.fetchrow(_USE_KEY, payment.payment_id, provider_key))
 
-    async def settle(self, payment: Payment, status: str, error: str | None = None) -> bool:
+    async def settle(self, payment: Payment, status: str, error: str | None = None) -> Payment:
         """See `Payments.settle`."""
-        done = await self._db.execute(
-            "UPDATE payment SET status = $2, error_message = $3, updated_at = now()"
-            " WHERE payment_id = $1 AND status = 'PENDING'",
-            payment.payment_id,
-            status,
-            error,
-        )
-        return done == "UPDATE 1"
+        return Payment(**await self._db.fetchrow(_SETTLE, payment.payment_id, status, error))
+
+    async def unanswered(self, payment: Payment) -> None:
+        """See `Payments.unanswered`."""
+        await self._db.execute(_UNANSWERED, payment.payment_id)
 
     async def begin_refund(self, *, reference: str, order_id: str) -> Payment:
         """See `Payments.begin_refund`."""

@@ -8,6 +8,8 @@ Rules, which its clients rely on:
    charge still arrive, it is refused (409). Otherwise a request that was held up in the network could take
    money for an order that has been given up long since.
 3. A charge is refunded once, in full, whatever keys ask for it.
+4. The books tell how many requests came for a key, as a provider's request log does: a client that asks again and
+   again can be told from one that was answered the first time.
 
 Statements run in the event loop's own thread: with write-ahead logging each takes some 50 µs, less than
 handing it to another thread would.
@@ -25,7 +27,8 @@ DECLINED_CARDS = frozenset({"tok_declined", "tok_insufficient_funds", "tok_expir
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answer (
-    key TEXT PRIMARY KEY, request TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL
+    key TEXT PRIMARY KEY, request TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL,
+    requests INTEGER NOT NULL DEFAULT 1
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS entry (
     seq INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, order_id TEXT NOT NULL,
@@ -110,17 +113,18 @@ class Ledger:
     def entries(self, *, after: int = 0, limit: int = 10_000) -> list[dict[str, Any]]:
         """Charges and refunds in the order they happened, from behind the sequence number `after`."""
         rows = self._db.execute(
-            "SELECT seq, key, order_id, kind, amount_cents, at_ms, charge_key FROM entry"
+            "SELECT seq, key, order_id, kind, amount_cents, at_ms, charge_key, requests FROM entry JOIN answer USING (key)"
             " WHERE seq > ? ORDER BY seq LIMIT ?",
             (after, limit),
         )
-        names = ("seq", "key", "order_id", "kind", "amount_cents", "at_ms", "charge_key")
+        names = ("seq", "key", "order_id", "kind", "amount_cents", "at_ms", "charge_key", "requests")
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def _answered(self, key: str, request: str) -> Answer | None:
         row = self._db.execute("SELECT request, status, body FROM answer WHERE key = ?", (key,)).fetchone()
         if row is None:
             return None
+        self._db.execute("UPDATE answer SET requests = requests + 1 WHERE key = ?", (key,))
         if row[0] != request:
             return Answer(
                 422, {"key": key, "status": "refused", "reason": "this key was used for another request"}
@@ -128,7 +132,10 @@ class Ledger:
         return Answer(row[1], json.loads(row[2]))
 
     def _answer(self, key: str, request: str, status: int, body: dict[str, Any]) -> Answer:
-        self._db.execute("INSERT INTO answer VALUES (?, ?, ?, ?)", (key, request, status, json.dumps(body)))
+        self._db.execute(
+            "INSERT INTO answer (key, request, status, body) VALUES (?, ?, ?, ?)",
+            (key, request, status, json.dumps(body)),
+        )
         return Answer(status, body)
 
     def _enter(self, key: str, order_id: str, kind: str, amount_cents: int, charge_key: str | None) -> None:

@@ -84,6 +84,8 @@ class CircuitBreaker(CoreEventListener):
         self.instance = instance
         self._settings = settings
         self._clock: Clock = clock or _SystemClock()
+        self._opened_at = 0.0
+        self._last_error: Exception | None = None
         self._events: deque[dict[str, Any]] = deque(maxlen=settings.breaker_event_buffer_size)
         self._machine = StateMachine(
             name=instance,
@@ -133,6 +135,20 @@ class CircuitBreaker(CoreEventListener):
         """CLOSED, OPEN or HALF_OPEN."""
         return self._machine.state.name
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether calls are permitted without number."""
+        return self._machine.state is State.CLOSED
+
+    @property
+    def may_permit(self) -> bool:
+        """Whether a call can be permitted now: always but in OPEN, until its wait is over.
+
+        In HALF_OPEN the answer is yes although others may hold all the probes: only asking tells.
+        """
+        wait_s = self._settings.breaker_wait_duration_in_open_state_s
+        return self._machine.state is not State.OPEN or self._clock.monotonic() - self._opened_at >= wait_s
+
     async def call(self, work: Callable[[], Awaitable[T]], *, ignore: tuple[type[Exception], ...] = ()) -> T:
         """Await `work()` if the breaker permits it, and count how it ended.
 
@@ -166,10 +182,10 @@ class CircuitBreaker(CoreEventListener):
 
     # What interlock tells its listener -------------------------------------------------------------------
 
-    _last_error: Exception | None = None
-
     def on_state_change(self, *, name: str, old: State, new: State) -> None:
         """Note and log a transition."""
+        if new is State.OPEN:
+            self._opened_at = self._clock.monotonic()
         self._note("STATE_TRANSITION", transition=f"{old.name}_TO_{new.name}")
         log.warning(
             "Circuit breaker '%s' changed state from %s to %s",

@@ -39,6 +39,10 @@ class Settings(BaseModel):
     shop_variants: frozenset[Variant] = Field(
         default=frozenset(), description="planted defects, comma-separated (variants.py)"
     )
+    http_max_request_bytes: Count = Field(
+        default=1_000_000,
+        description="of a request's body; a longer one is refused with 413 while it is read",
+    )
     shutdown_grace_s: Seconds = Field(
         default=10.0, description="from SIGTERM to the end, whatever is still in flight"
     )

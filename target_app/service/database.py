@@ -1,7 +1,8 @@
 """A pool of connections to the service's own PostgreSQL database, with a bound on every wait.
 
 Whatever goes wrong on the way to the database becomes `DatabaseLost`, so that a caller need not know the
-driver's many errors; errors of the statement itself (a violated constraint) stay what they are.
+driver's many errors; errors of the statement itself (a violated constraint) stay what they are. A request that
+meets it is answered with 503 (see `problems`), unless its handler has something better to say.
 """
 
 import asyncio
@@ -17,8 +18,11 @@ from target_app.service.configuration import DatabaseSettings
 from target_app.service.lifecycle import Health
 from target_app.service.logs import fields
 from target_app.service.metrics import Metrics, tags
+from target_app.service.problems import ServerLost
 
 log = logging.getLogger(__name__)
+
+_HEALTH_LOOK_S = 1.0
 
 _LOST = (
     OSError,
@@ -32,7 +36,7 @@ _LOST = (
 )
 
 
-class DatabaseLost(Exception):  # noqa: N818 - what happened, as a caller speaks of it
+class DatabaseLost(ServerLost):
     """The database did not answer. A statement that was under way may or may not have been committed."""
 
 
@@ -87,7 +91,7 @@ class Database:
     async def health(self) -> Health:
         """Ask it something trivial."""
         try:
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(_HEALTH_LOOK_S):
                 await self.fetchval("SELECT 1")
         except (DatabaseLost, TimeoutError) as error:
             return Health(status="DOWN", details={"database": "PostgreSQL", "error": repr(error)})

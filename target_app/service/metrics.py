@@ -56,12 +56,17 @@ class Gauge(Meter):
         self, name: str, description: str, ask: Callable[[], Mapping[Tags, float]], unit: str | None = None
     ) -> None:
         super().__init__(name, description, unit)
-        self._ask = ask
+        self._asks = [ask]
+
+    def also(self, ask: Callable[[], Mapping[Tags, float]]) -> None:
+        """Ask somebody else, too, who has values with other tags."""
+        self._asks.append(ask)
 
     def read(self) -> Iterator[tuple[Tags, Values]]:
         """The present values."""
-        for key, value in self._ask().items():
-            yield key, {"VALUE": value}
+        for ask in self._asks:
+            for key, value in ask().items():
+                yield key, {"VALUE": value}
 
 
 @dataclass(slots=True)
@@ -133,13 +138,17 @@ class Metrics:
     def gauge(
         self, name: str, description: str, ask: Callable[[], float], *, of: Tags = (), unit: str | None = None
     ) -> Gauge:
-        """A new gauge with one value."""
-        return self._keep(Gauge(name, description, lambda: {of: ask()}, unit))
+        """One value of a gauge. Others may have the same name and other tags."""
+        return self.gauges(name, description, lambda: {of: ask()}, unit=unit)
 
     def gauges(
         self, name: str, description: str, ask: Callable[[], Mapping[Tags, float]], *, unit: str | None = None
     ) -> Gauge:
-        """A new gauge with a value per set of tags."""
+        """A gauge with a value per set of tags."""
+        known = self._meters.get(name)
+        if isinstance(known, Gauge):
+            known.also(ask)
+            return known
         return self._keep(Gauge(name, description, ask, unit))
 
     def names(self) -> list[str]:

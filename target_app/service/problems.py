@@ -5,7 +5,7 @@ the difference between a client that may simply try again and one that must ask 
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,8 +16,11 @@ from target_app.service import trace
 
 Outcome = Literal["rejected", "unknown"]
 
+# Methods that change nothing: whatever went wrong, nothing was done.
+_SAFE = frozenset({"GET", "HEAD"})
 
-class Problem(Exception):  # noqa: N818 - the RFC's own name
+
+class Problem(HTTPException):
     """An answer other than the one that was hoped for."""
 
     def __init__(
@@ -27,42 +30,44 @@ class Problem(Exception):  # noqa: N818 - the RFC's own name
         detail: str,
         *,
         outcome: Outcome = "rejected",
-        retry_after_s: int | None = None,
-        extra: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(f"{title}: {detail}")
-        self.status = status
+        super().__init__(status, detail, headers)
         self.title = title
-        self.detail = detail
         self.outcome = outcome
-        self.retry_after_s = retry_after_s
-        self.extra = dict(extra or {})
 
     def response(self) -> Response:
         """The answer."""
         body = {
             "type": "about:blank",
             "title": self.title,
-            "status": self.status,
+            "status": self.status_code,
             "detail": self.detail,
             "outcome": self.outcome,
-            **self.extra,
         }
         if here := trace.current():
             body["traceId"] = here.trace_id
-        headers = {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
-        return JSONResponse(body, self.status, headers, media_type="application/problem+json")
+        return JSONResponse(body, self.status_code, self.headers, media_type="application/problem+json")
 
 
 class Unavailable(Problem):
-    """A server of ours is away. Nothing was done unless `outcome` says otherwise."""
+    """Somebody we need is away: try again in a second. Nothing was done unless `outcome` says otherwise."""
 
     def __init__(self, detail: str, *, outcome: Outcome = "rejected") -> None:
-        super().__init__(503, "Service Unavailable", detail, outcome=outcome, retry_after_s=1)
+        super().__init__(503, "Service Unavailable", detail, outcome=outcome, headers={"Retry-After": "1"})
+
+
+class ServerLost(Exception):  # noqa: N818 - what happened, as a caller speaks of it
+    """A server of ours did not answer. What was under way may or may not have been done."""
+
+
+def outcome_of(method: str) -> Outcome:
+    """What a client may conclude when nobody knows what became of its request."""
+    return "rejected" if method in _SAFE else "unknown"
 
 
 def answer_problems(app: FastAPI) -> None:
-    """Make `app` answer every refusal as a problem."""
+    """Make `app` answer every refusal and every failure as a problem."""
 
     async def on_problem(_request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)  # noqa: S101 - Starlette's handlers are typed by the base class
@@ -75,8 +80,20 @@ def answer_problems(app: FastAPI) -> None:
 
     async def on_http(_request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - see above
-        return Problem(error.status_code, str(error.detail), str(error.detail)).response()
+        title = str(error.detail)
+        return Problem(error.status_code, title, title, headers=error.headers).response()
+
+    async def on_server_lost(request: Request, error: Exception) -> Response:
+        return Unavailable(str(error), outcome=outcome_of(request.method)).response()
+
+    async def on_bug(request: Request, _error: Exception) -> Response:
+        outcome = outcome_of(request.method)
+        return Problem(
+            500, "Internal Server Error", "an unexpected error, it is logged", outcome=outcome
+        ).response()
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(ServerLost, on_server_lost)
+    app.add_exception_handler(Exception, on_bug)

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 # A producer that failed for good purges what it had at once; this is only a bound.
 _LAST_REPORTS_S = 5.0
+_FLUSH_S = 1.0  # at the end: whoever sent something has waited for its report already
+_START_LOOK_S = 2.0
+_HEALTH_LOOK_S = 1.0
 
 
 class NotDelivered(Exception):  # noqa: N818 - what happened, as a caller speaks of it
@@ -55,22 +58,22 @@ class EventProducer:
         self._thread = threading.Thread(target=self._poll, name="producer-poll", daemon=True)
         self._thread.start()
         failures = 0
-        while not await asyncio.to_thread(self._reachable, 2.0):
+        while not await asyncio.to_thread(self._reachable, _START_LOOK_S):
             failures += 1
             log.warning("Kafka not reachable yet", extra=fields(attempt=failures, error=self._down))
             await asyncio.sleep(RECONNECT.after(failures))
 
     async def stop(self) -> None:
-        """Wait for what has been handed over, within the grace the caller gives."""
+        """Wait a moment for what has been handed over."""
         if self._producer is not None:
-            left = await asyncio.to_thread(self._producer.flush, 3.0)
+            left = await asyncio.to_thread(self._producer.flush, _FLUSH_S)
             if left:
                 log.warning("Events left unacknowledged, the outbox has them", extra=fields(events=left))
         self._ending.set()
 
     async def health(self) -> Health:
         """Down while no broker can be reached."""
-        if self._down is not None and not await asyncio.to_thread(self._reachable, 1.0):
+        if self._down is not None and not await asyncio.to_thread(self._reachable, _HEALTH_LOOK_S):
             return Health(status="DOWN", details={"error": self._down})
         return Health()
 

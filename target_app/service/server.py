@@ -19,6 +19,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from target_app.service import actuator, logs, trace
+from target_app.service.body_limit import BodyLimit
 from target_app.service.configuration import Settings
 from target_app.service.lifecycle import Lifecycle, Part
 from target_app.service.metrics import Metrics, Timer, tags
@@ -105,7 +106,8 @@ def build(
     timer = metrics.timer("http.server.requests", "Duration of HTTP server request handling")
     in_flight = InFlight()
     metrics.gauge("http.server.requests.active", "Requests in flight", lambda: in_flight.count)
-    app.add_middleware(Observed, timer=timer, in_flight=in_flight)
+    app.add_middleware(BodyLimit, max_bytes=settings.http_max_request_bytes)
+    app.add_middleware(Observed, timer=timer, in_flight=in_flight)  # around the limit: refusals count, too
     app.state.lifecycle = lifecycle
     return app
 

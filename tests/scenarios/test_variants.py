@@ -12,6 +12,6 @@ def test_the_scenarios_know_every_defect_of_the_shop() -> None:
 
 def test_an_unknown_defect_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(
-        ConfigError, match=r"no variant 'payment-key-per-try': did you mean payment-key-per-attempt\?"
+        ConfigError, match=r"no variant 'payment-key-per-try'\. Did you mean payment-key-per-attempt\?"
     ):
         shop.target(Settings(variants=("payment-key-per-try",)))

@@ -78,6 +78,7 @@ class FakeSagas:
 
     lease: str = "lease-1"
     diary: list[tuple[str, ...]] = field(default_factory=list)
+    parked_s: list[float] = field(default_factory=list)
     ended: list[Status] = field(default_factory=list)
 
     def _write(self, saga: Saga, *entry: str) -> None:
@@ -102,6 +103,7 @@ class FakeSagas:
 
     async def park(self, saga: Saga, delay_s: float, error: str) -> None:
         self._write(saga, "parked")
+        self.parked_s.append(delay_s)
 
     async def put(self, saga: Saga, error: str) -> None:
         self._write(saga, "queued")
@@ -127,9 +129,11 @@ class FakePayments:
 
     rows: dict[str, Payment] = field(default_factory=dict)
 
-    async def begin(self, *, key: str, order_id: str, amount_cents: int, card: str) -> tuple[Payment, bool]:
-        is_new = key not in self.rows
-        if is_new:
+    attempts: Counter[str] = field(default_factory=Counter)
+    refunded_meanwhile: bool = False
+
+    async def begin(self, *, key: str, order_id: str, amount_cents: int, card: str) -> Payment:
+        if key not in self.rows:
             self.rows[key] = Payment(
                 payment_id=f"id-of-{key}",
                 idempotency_key=key,
@@ -139,18 +143,25 @@ class FakePayments:
                 card=card,
                 status="PENDING",
             )
-        return self.rows[key], is_new
+        return self.rows[key]
 
-    async def use_key(self, payment: Payment, provider_key: str) -> None:
-        row = self.rows[payment.idempotency_key]
-        self.rows[payment.idempotency_key] = replace(row, provider_key=provider_key)
+    async def use_key(self, payment: Payment, provider_key: str) -> Payment:
+        row = replace(self.rows[payment.idempotency_key], provider_key=provider_key)
+        self.rows[payment.idempotency_key] = row
+        return row
 
-    async def settle(self, payment: Payment, status: str, error: str | None = None) -> bool:
+    async def settle(self, payment: Payment, status: str, error: str | None = None) -> Payment:
+        if self.refunded_meanwhile:
+            await self.begin_refund(reference=payment.idempotency_key, order_id=payment.order_id)
+        self.attempts[payment.idempotency_key] += 1
         row = self.rows[payment.idempotency_key]
-        if row.status != "PENDING":
-            return False
-        self.rows[payment.idempotency_key] = replace(row, status=status, error_message=error)
-        return True
+        if row.status == "PENDING":
+            row = replace(row, status=status, error_message=error)
+            self.rows[payment.idempotency_key] = row
+        return row
+
+    async def unanswered(self, payment: Payment) -> None:
+        self.attempts[payment.idempotency_key] += 1
 
     async def begin_refund(self, *, reference: str, order_id: str) -> Payment:
         by_id = {row.payment_id: key for key, row in self.rows.items()}

@@ -134,3 +134,14 @@ def test_an_open_breaker_is_shown_and_is_not_down(bench: Bench) -> None:
     assert health.status == "UNKNOWN"
     assert (shown["status"], shown["details"]["state"]) == ("CIRCUIT_OPEN", "OPEN")
     assert shown["details"]["failureRate"] == "100.0%"
+
+
+@pytest.mark.parametrize(("waited_s", "may"), [(0.0, False), (59.9, False), (60.0, True)])
+def test_whether_it_may_permit_a_call_can_be_asked_without_making_one(
+    bench: Bench, waited_s: float, may: bool
+) -> None:
+    assert (bench.breaker.may_permit, bench.breaker.is_closed) == (True, True)
+    bench.fail(5)
+    bench.clock.now += waited_s
+    assert (bench.breaker.may_permit, bench.breaker.is_closed) == (may, False)
+    assert "NOT_PERMITTED" not in bench.events()

@@ -1,63 +1,64 @@
 """Which sagas are taken up, in what number, and what is left when the service ends."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
+import pytest
+
 from target_app.orders.coordinator import SagaCoordinator
-from target_app.orders.payment_queue import ForgetfulPaymentQueue
+from target_app.orders.payment_queue import InMemoryPaymentQueue
 from target_app.orders.saga import Saga, Status
 from target_app.orders.settings import OrdersSettings
+from target_app.service.breaker import BreakerSettings, CircuitBreaker
 from target_app.service.configuration import read
 from target_app.service.consumer import Record
-from tests.target_app.fakes import saga
+from target_app.service.metrics import Metrics
+from tests.target_app.fakes import FakeClock, saga
 from tests.target_app.test_configuration import ORDERS
 from tests.target_app.test_events import event, record
 
+FORWARD = "BULKHEAD_ORDER_SAGA_MAX_CONCURRENT_CALLS"
+BACK = "BULKHEAD_COMPENSATION_MAX_CONCURRENT_CALLS"
+QUEUED = "BULKHEAD_PAYMENT_QUEUE_MAX_CONCURRENT_CALLS"
+
 
 class FakeSagas:
-    """New sagas by id; notes what was renewed and released."""
+    """A store with sagas to be found; it knows whose leases are out, and how many there were at most."""
 
-    def __init__(self, *new: str) -> None:
+    def __init__(self, *new: str, due: int = 0, back: int = 0, queued: int = 0) -> None:
         self.new = {name: saga(saga_id=name) for name in new}
+        self.due = [saga(saga_id=f"due-{number}") for number in range(due)]
+        self.back = [saga(saga_id=f"back-{number}", status=Status.COMPENSATING) for number in range(back)]
+        self.queued = [saga(saga_id=f"queued-{number}") for number in range(queued)]
+        self.leased: set[str] = set()
+        self.leased_most = 0
         self.released: list[tuple[str, str]] = []
-        self.queued: list[Saga] = []
 
-    async def take_new(self, saga_id: str) -> Saga | None:
-        return self.new.pop(saga_id, None)
+    async def take_new(self, saga_id: str) -> list[Saga]:
+        found = self.new.pop(saga_id, None)
+        return self._lease([found] if found else [])
 
-    async def take_queued(self, limit: int) -> list[Saga]:
-        taken, self.queued = self.queued[:limit], self.queued[limit:]
-        return taken
+    async def take_due(self, limit: int) -> list[Saga]:
+        taken, self.due = self.due[:limit], self.due[limit:]
+        return self._lease(taken)
+
+    async def take_to_undo(self, limit: int) -> list[Saga]:
+        taken, self.back = self.back[:limit], self.back[limit:]
+        return self._lease(taken)
 
     async def release(self, held: Sequence[tuple[str, str]]) -> None:
         self.released += held
 
-
-class GatedDriver:
-    """Lets sagas end when its gate opens; notes how many ran at once."""
-
-    def __init__(self, *, open_gate: bool = True, settles: bool = True) -> None:
-        self.gate = asyncio.Event()
-        if open_gate:
-            self.gate.set()
-        self.settles = settles
-        self.driven: list[str] = []
-        self.running = self.most = 0
-
-    async def drive(self, taken: Saga) -> Saga | None:
-        self.driven.append(taken.saga_id)
-        self.running += 1
-        self.most = max(self.most, self.running)
-        try:
-            await self.gate.wait()
-            await asyncio.sleep(0)
-        finally:
-            self.running -= 1
-        return taken if self.settles else None
+    def _lease(self, taken: list[Saga]) -> list[Saga]:
+        self.leased |= {found.saga_id for found in taken}
+        self.leased_most = max(self.leased_most, len(self.leased))
+        return taken
 
 
-class QueueOf:
+class FakeQueue:
     def __init__(self, sagas: FakeSagas) -> None:
         self._sagas = sagas
 
@@ -65,91 +66,231 @@ class QueueOf:
         raise NotImplementedError
 
     async def take_due(self, limit: int) -> list[Saga]:
-        return await self._sagas.take_queued(limit)
-
-    def held(self) -> Sequence[tuple[str, str]]:
-        return ()
+        taken, self._sagas.queued = self._sagas.queued[:limit], self._sagas.queued[limit:]
+        return self._sagas._lease(taken)
 
 
-def coordinator(sagas: FakeSagas, driver: GatedDriver, **settings: str) -> SagaCoordinator:
-    configured = read(OrdersSettings, {**ORDERS, **settings})
-    fakes: Any = (sagas, QueueOf(sagas), driver)
-    return SagaCoordinator(configured, *fakes)
+class Gated:
+    """Forward or back: lets sagas end, as what it is told, when its gate opens."""
+
+    def __init__(self, sagas: FakeSagas, ends: Status | None) -> None:
+        self.sagas = sagas
+        self.ends = ends
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.worked_on: list[str] = []
+
+    async def advance(self, taken: Saga) -> Saga | None:
+        self.worked_on.append(taken.saga_id)
+        await self.gate.wait()
+        await asyncio.sleep(0)
+        if self.ends is not Status.COMPENSATING:
+            self.sagas.leased.discard(taken.saga_id)
+        return replace(taken, status=self.ends) if self.ends else None
+
+    unwind = advance
+
+
+class Bench:
+    """A coordinator over fakes, and a breaker whose clock stands still."""
+
+    def __init__(
+        self,
+        sagas: FakeSagas,
+        settings: Mapping[str, str] = MappingProxyType({}),
+        *,
+        ends: Status | None = Status.COMPLETED,
+    ) -> None:
+        self.sagas = sagas
+        self.forward = Gated(sagas, ends)
+        self.back = Gated(sagas, Status.COMPENSATED)
+        self.clock = FakeClock()
+        self.breaker = CircuitBreaker("paymentService", BreakerSettings(), Metrics(), self.clock)
+        configured = read(OrdersSettings, {**ORDERS, **settings})
+        store: Any = sagas
+        forward: Any = self.forward
+        back: Any = self.back
+        self.here = SagaCoordinator(
+            configured, store, FakeQueue(sagas), self.breaker, forward, back, Metrics()
+        )
+
+    async def created(self, *names: str) -> None:
+        await self.here.on_events([created(name) for name in names])
+
+    async def turns(self, number: int = 50) -> None:
+        """Let everything go on that can."""
+        for _ in range(number):
+            await asyncio.sleep(0)
+
+    async def open_breaker(self) -> None:
+        async def fail() -> None:
+            raise OSError("away")
+
+        for _ in range(5):
+            with pytest.raises(OSError, match="away"):
+                await self.breaker.call(fail)
 
 
 def created(name: str) -> Record:
-    made = event()
-    return record(made.encode().replace(b'"s1"', f'"{name}"'.encode()))
-
-
-async def idle(here: SagaCoordinator) -> None:
-    while here.active:  # noqa: ASYNC110 - it can only be asked
-        await asyncio.sleep(0)
+    return record(event().encode().replace(b'"s1"', f'"{name}"'.encode()))
 
 
 def test_a_redelivered_event_does_not_start_its_saga_again() -> None:
-    driver = GatedDriver()
-    here = coordinator(FakeSagas("a"), driver)
+    async def twice() -> Bench:
+        bench = Bench(FakeSagas("a"))
+        await bench.here.on_events([created("a"), created("a"), record(b"poison")])
+        await bench.turns()
+        return bench
 
-    async def twice() -> None:
-        await here.on_events([created("a"), created("a"), record(b"poison")])
-        await idle(here)
-
-    asyncio.run(twice())
-    assert driver.driven == ["a"]
+    assert asyncio.run(twice()).forward.worked_on == ["a"]
 
 
-def test_no_more_sagas_run_at_once_than_configured() -> None:
-    names = [f"saga-{number}" for number in range(9)]
-    driver = GatedDriver()
-    here = coordinator(FakeSagas(*names), driver, SAGA_CONCURRENCY="3")
+def test_no_lease_is_taken_before_there_is_a_slot_for_its_saga() -> None:
+    names = [f"new-{number}" for number in range(9)]
 
-    async def many() -> None:
-        await here.on_events([created(name) for name in names])
-        await idle(here)
+    async def crowd() -> Bench:
+        bench = Bench(FakeSagas(*names, due=9), {FORWARD: "3"})
+        bench.forward.gate.clear()
+        arriving = [asyncio.create_task(bench.created(*names)), asyncio.create_task(bench.here._recover())]
+        await bench.turns()
+        assert len(bench.sagas.leased) == len(bench.forward.worked_on) == 3
+        bench.forward.gate.set()
+        await asyncio.gather(*arriving)
+        await bench.turns()
+        return bench
 
-    asyncio.run(many())
-    assert (sorted(driver.driven), driver.most) == (names, 3)
+    bench = asyncio.run(crowd())
+    assert len(set(bench.forward.worked_on)) == 18
+    assert bench.sagas.leased_most == 3
+
+
+def test_compensations_that_hang_do_not_hold_up_new_orders() -> None:
+    async def outage() -> Bench:
+        bench = Bench(FakeSagas("fresh", back=40), {FORWARD: "2", BACK: "4"})
+        bench.back.gate.clear()
+        undoing = asyncio.create_task(bench.here._compensate())
+        await bench.turns()
+        assert len(bench.back.worked_on) == 4
+        await bench.created("fresh")
+        await bench.turns()
+        undoing.cancel()
+        return bench
+
+    assert asyncio.run(outage()).forward.worked_on == ["fresh"]
+
+
+def test_a_saga_that_turns_round_goes_back_in_a_slot_of_the_compensations() -> None:
+    async def decline() -> Bench:
+        bench = Bench(FakeSagas("a"), ends=Status.COMPENSATING)
+        await bench.created("a")
+        await bench.turns()
+        return bench
+
+    bench = asyncio.run(decline())
+    assert (bench.back.worked_on, bench.here.active, bench.sagas.released) == (["a"], 0, [])
+
+
+def test_a_saga_that_turns_round_while_no_slot_is_free_is_let_go() -> None:
+    async def decline() -> Bench:
+        bench = Bench(FakeSagas("a", back=1), {BACK: "1"}, ends=Status.COMPENSATING)
+        bench.back.gate.clear()
+        undoing = asyncio.create_task(bench.here._compensate())
+        await bench.turns()
+        await bench.created("a")
+        await bench.turns()
+        undoing.cancel()
+        return bench
+
+    bench = asyncio.run(decline())
+    assert (bench.back.worked_on, bench.sagas.released) == (["back-0"], [("a", "lease-1")])
 
 
 def test_what_does_not_end_within_the_grace_is_given_up_for_recovery() -> None:
-    driver = GatedDriver(open_gate=False)
-    sagas = FakeSagas("a")
-    here = coordinator(sagas, driver, SHUTDOWN_GRACE_S="0.05")
+    async def interrupted() -> Bench:
+        bench = Bench(FakeSagas("a"), {"SHUTDOWN_GRACE_S": "0.05"})
+        bench.forward.gate.clear()
+        await bench.created("a")
+        await bench.turns()
+        await bench.here.stop()
+        return bench
 
-    async def interrupted() -> None:
-        await here.on_events([created("a")])
-        await asyncio.sleep(0)
-        await here.stop()
-
-    asyncio.run(interrupted())
-    assert sagas.released == [("a", "lease-1")]
+    assert asyncio.run(interrupted()).sagas.released == [("a", "lease-1")]
 
 
-def test_one_payment_is_tried_before_the_queue_is_drained() -> None:
-    sagas, driver = FakeSagas(), GatedDriver(settles=False)
-    sagas.queued = [saga(saga_id=f"q{number}") for number in range(5)]
-    asyncio.run(coordinator(sagas, driver)._drain())
-    assert driver.driven == ["q0"]
+def test_queued_payments_being_tried_end_well_when_the_service_does() -> None:
+    async def stopped() -> Bench:
+        bench = Bench(FakeSagas(queued=2))
+        await bench.open_breaker()
+        bench.clock.now += 60.0
+        bench.forward.gate.clear()
+        await bench.here.start()
+        await bench.turns()
+        stopping = asyncio.create_task(bench.here.stop())
+        await bench.turns()
+        bench.forward.gate.set()
+        await stopping
+        return bench
+
+    bench = asyncio.run(stopped())
+    assert len(bench.forward.worked_on) == 2
+    assert (bench.sagas.leased, bench.sagas.released) == (set(), [])
 
 
-def test_the_queue_is_drained_once_payments_settle_again() -> None:
-    sagas, driver = FakeSagas(), GatedDriver()
-    sagas.queued = [saga(saga_id=f"q{number}") for number in range(5)]
-    asyncio.run(coordinator(sagas, driver)._drain())
-    assert sorted(driver.driven) == ["q0", "q1", "q2", "q3", "q4"]
-    assert driver.most == 3
+def drained(*, opened_s_ago: float | None, ends: Status | None, queued: int = 20) -> Bench:
+    async def drain() -> Bench:
+        bench = Bench(FakeSagas(queued=queued), {QUEUED: "5"}, ends=ends)
+        if opened_s_ago is not None:
+            await bench.open_breaker()
+            bench.clock.now += opened_s_ago
+        await bench.here._drain()
+        await bench.turns()
+        return bench
+
+    return asyncio.run(drain())
 
 
-def test_the_variants_queue_forgets_after_the_second_failure_and_keeps_the_lease() -> None:
-    queue = ForgetfulPaymentQueue()
+def test_a_closed_breaker_lets_the_queue_drain_in_slots_of_its_own() -> None:
+    bench = drained(opened_s_ago=None, ends=Status.COMPLETED)
+    assert len(bench.forward.worked_on) == 20
+    assert bench.sagas.leased_most == 5
 
-    async def fail_twice() -> list[list[str]]:
-        await queue.put(saga(), "away")
-        first = await queue.take_due(5)
-        await queue.put(first[0], "still away")
-        return [[taken.saga_id for taken in first], [taken.saga_id for taken in await queue.take_due(5)]]
 
-    assert asyncio.run(fail_twice()) == [["saga-1"], []]
-    assert queue.held() == (("saga-1", "lease-1"),)
-    assert saga().status is Status.RUNNING
+def test_an_open_breaker_is_not_asked_for_queued_payments() -> None:
+    assert drained(opened_s_ago=59.0, ends=Status.COMPLETED).forward.worked_on == []
+
+
+def test_when_the_wait_is_over_as_many_payments_are_tried_as_there_are_probes() -> None:
+    bench = drained(opened_s_ago=60.0, ends=None)
+    assert bench.forward.worked_on == ["queued-0", "queued-1", "queued-2"]
+
+
+def test_probes_that_bring_an_answer_let_the_draining_go_on() -> None:
+    bench = drained(opened_s_ago=60.0, ends=Status.COMPLETED)
+    assert len(bench.forward.worked_on) == 20
+    assert bench.sagas.leased_most == 3
+
+
+class FakeTables:
+    """What the variant's queue needs of the database and of the sagas."""
+
+    def __init__(self) -> None:
+        self.pending: list[str] = []
+
+    async def execute(self, _statement: str, saga_id: str, *_values: Any) -> str:
+        self.pending.append(saga_id)
+        return "UPDATE 1"
+
+    async def take_pending(self, saga_ids: Sequence[str]) -> list[Saga]:
+        return [saga(saga_id=name) for name in saga_ids if name in self.pending]
+
+
+def test_the_variants_queue_drops_the_oldest_entries_when_it_is_full() -> None:
+    tables: Any = FakeTables()
+    queue = InMemoryPaymentQueue(tables, tables)
+
+    async def fill() -> list[str]:
+        for number in range(12):
+            await queue.put(saga(saga_id=f"saga-{number}"), "away")
+        return [taken.saga_id for taken in [*await queue.take_due(5), *await queue.take_due(50)]]
+
+    assert asyncio.run(fill()) == [f"saga-{number}" for number in range(2, 12)]

@@ -21,13 +21,17 @@ BODY = {"order_id": "o1", "amount_cents": 500, "card": "tok_visa"}
 
 
 class LosingAnswers(httpx.AsyncBaseTransport):
-    """The provider in this process; the first `lost` answers are lost on the way back."""
+    """The provider in this process. First `refused` requests find no connection, then `lost` answers get lost."""
 
-    def __init__(self, provider: httpx.ASGITransport, lost: int) -> None:
+    def __init__(self, provider: httpx.ASGITransport, lost: int, refused: int) -> None:
         self._provider = provider
         self.lost = lost
+        self.refused = refused
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.refused:
+            self.refused -= 1
+            raise httpx.ConnectError("nobody listens", request=request)
         answer = await self._provider.handle_async_request(request)
         if self.lost:
             self.lost -= 1
@@ -38,7 +42,7 @@ class LosingAnswers(httpx.AsyncBaseTransport):
 class Desk:
     """The payment service, its table, and the provider behind it."""
 
-    def __init__(self, folder: Path, *variants: Variant, lost: int = 0) -> None:
+    def __init__(self, folder: Path, *variants: Variant, lost: int = 0, refused: int = 0) -> None:
         provider = create_provider(
             read(ProviderSettings, {"LEDGER_PATH": str(folder / "ledger.sqlite"), "WEBHOOK_URL": "http://x"})
         )
@@ -52,7 +56,7 @@ class Desk:
         self.app = create_app(
             read(PaymentsSettings, environment),
             payments=self.table,
-            provider_transport=LosingAnswers(self.provider, lost),
+            provider_transport=LosingAnswers(self.provider, lost, refused),
         )
 
     def __call__(self, *requests: tuple[str, str, Any]) -> list[int]:
@@ -81,7 +85,7 @@ def refund(reference: str = "k1") -> tuple[str, str, Any]:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Callable[..., Desk]:
-    return lambda *variants, lost=0: Desk(tmp_path, *variants, lost=lost)
+    return lambda *variants, lost=0, refused=0: Desk(tmp_path, *variants, lost=lost, refused=refused)
 
 
 def ledger(desk: Desk) -> list[tuple[str, str]]:
@@ -112,6 +116,25 @@ def test_a_lost_answer_is_unknown_and_the_retry_learns_what_happened(desk: Calla
     here = desk(lost=1)
     assert here(pay(), pay()) == [504, 200]
     assert charges(here) == 1
+
+
+@pytest.mark.parametrize(
+    ("refused", "lost", "attempts"), [(0, 0, 1), (0, 1, 2), (0, 2, 3), (2, 0, 1), (1, 1, 2)]
+)
+def test_attempts_are_the_requests_that_went_out_to_the_provider(
+    desk: Callable[..., Desk], refused: int, lost: int, attempts: int
+) -> None:
+    here = desk(lost=lost, refused=refused)
+    # Asking twice more for what is settled asks the provider nothing.
+    assert here(*[pay()] * (refused + lost + 3))[-3:] == [200, 200, 200]
+    assert here.table.attempts["k1"] == attempts
+
+
+def test_an_answer_that_a_refund_overtook_is_counted_and_changes_nothing(desk: Callable[..., Desk]) -> None:
+    here = desk()
+    here.table.refunded_meanwhile = True
+    assert here(pay()) == [409]
+    assert (here.table.rows["k1"].status, here.table.attempts["k1"]) == ("REFUNDING", 1)
 
 
 def test_the_variant_charges_again_after_a_lost_answer(desk: Callable[..., Desk]) -> None:
