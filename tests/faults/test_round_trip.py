@@ -45,13 +45,12 @@ def test_nobody_there_is_refused() -> None:
 
 
 @PROTOCOLS
-def test_accepting_and_saying_nothing_is_silence_and_takes_no_longer_than_allowed(
+def test_accepting_and_saying_nothing_is_silence_and_not_waited_for_without_end(
     protocol: WireProtocol,
 ) -> None:
-    with silent_server() as server:  # it would be waited for without end
+    with silent_server() as server:
         trip = round_trip(server.address, protocol, timeout_s=0.1)
     assert trip.ending is Ending.SILENT
-    assert trip.seconds >= 0.1
 
 
 def test_ending_without_an_answer_and_ending_by_a_reset_are_told_apart() -> None:

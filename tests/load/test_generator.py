@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pytest
@@ -160,10 +159,11 @@ def test_a_slow_server_a_dead_one_and_a_hanging_one_change_nothing_about_the_sen
     rows = {generator.run_dir.name: operations(generator.run_dir) for generator in running}
 
     assert (slow.sent, slow.ok, slow.not_sent) == (150, 150, 0)
-    took_s = (rows["slow"][-1]["sent_ns"] - rows["slow"][0]["sent_ns"]) / NS_PER_S
-    assert took_s < 3, "ten connections would have taken 7 s: the server's slowness held the sending back"
-    late_ns = [row["sent_ns"] - row["intended_ns"] for row in rows["slow"]]
-    assert median(late_ns) < LATE_S * NS_PER_S / 2
+    under_way = [
+        sum(other["sent_ns"] <= row["sent_ns"] < other["done_ns"] for other in rows["slow"])
+        for row in rows["slow"]
+    ]
+    assert max(under_way) > 10, "Locust's ten connections: the server's slowness held the sending back"
     assert min(row["done_ns"] - row["sent_ns"] for row in rows["slow"]) >= LATE_S * NS_PER_S
 
     assert (dead.rejected, dead.not_sent) == (20, 0)
