@@ -226,15 +226,20 @@ class Drill:
     def _weigh_losses(self, recorder: Recorder) -> None:
         """A service of the target that died is for the claims to judge; a server that did may be why it broke its word.
 
+        Recorded where nothing died too: without the reading nobody would know that everybody was looked after.
+
         Raises:
             StackError: A server died. A promise that was seen broken still counts, nothing else does.
         """
         losses = self.stack.losses()
-        if not losses:
-            return
-        value = [{"service": loss.service, "exit_code": loss.exit_code} for loss in losses]
+        value = [
+            {"service": loss.service, "exit_code": loss.exit_code, "of_target": loss.of_target}
+            for loss in losses
+        ]
         seen = Reading(probe=LOSSES, at_ns=self.clock.now_ns(), took_ns=0, value=value, final=True)
         recorder.note(Stream.READINGS, seen)
+        if not losses:
+            return
         if servers := [str(loss) for loss in losses if not loss.of_target]:
             raise StackError(
                 f"{'; '.join(servers)}. No fault did that, so what was seen may not be the target's doing. Look into "

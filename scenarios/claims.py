@@ -5,17 +5,20 @@ conserved, every order ends one way or the other, and orders do get confirmed, b
 everything is not safe, it is useless.
 """
 
-from harness.checks import Claim, Evidence, Kind
-from harness.checks.events import AppliedInOrder, EveryEventApplied
-from harness.checks.evidence import Converged, FinalReading, HealthyBefore
-from harness.checks.liveness import EveryOrderSettles, OrdersAreConfirmed, SagaLog
+from harness.checks import Check, Claim, Evidence, Kind, Missing
+from harness.checks.books import Ledger, Orders, Reservations, SagaLog
+from harness.checks.events import AppliedInOrder, EveryEventApplied, ViewAgrees
+from harness.checks.evidence import Converged, HealthyBefore
+from harness.checks.liveness import EveryOrderSettles, OrdersAreConfirmed
+from harness.checks.load import GeneratorOnTime, KeptUp, LoadReached
+from harness.checks.machine import MachineCalm, MachineUncrowded
 from harness.checks.money import ChargedAtMostOnce, LedgersAgree, MoneyConserved
-from harness.checks.safety import NothingAcknowledgedIsLost
+from harness.checks.safety import NothingAcknowledgedIsLost, NothingRejectedHappened
 from harness.checks.saga import UnwoundInReverse
 from harness.checks.steady import SteadyAgain
 from harness.checks.stock import ReservationsMatchOrders, StockConserved
-from harness.checks.tables import Ledger, Orders, Reservations
-from harness.checks.timing import KeptUp, LoadReached, MachineCalm, MachineUncrowded
+from harness.checks.survival import NoServiceEndedByItself
+from harness.drill import LOSSES
 from harness.phases import Phases
 from harness.recording.records import Phase
 from scenarios.shop import DECLINED
@@ -27,6 +30,7 @@ LEDGER = Ledger(reading="ledger")
 RESERVATIONS = Reservations(reading="reservations")
 SAGA_LOG = SagaLog(reading="saga_log")
 NOT_DECLINED = {"expect": DECLINED}
+LAST_EVENT = {"CONFIRMED": "OrderConfirmed", "CANCELLED": "OrderCancelled"}
 # Words of the saga log after which a step may have had its effect.
 SAGA_UNCERTAIN = ("STARTED", "QUEUED")
 
@@ -37,28 +41,59 @@ BACKLOG_S = 2.0
 STALL_MS_MAX = 500.0
 
 
-def offered(phases: Phases, rate_per_s: float, *, one_sided: bool) -> tuple[Evidence, ...]:
-    """What a claim about times and rates counts only with: the load was there and the machine let everybody run.
+def bounded(phases: Phases, rate_per_s: float) -> tuple[Evidence, ...]:
+    """What a claim with a bound on one side counts only with, such as "within 10 s" or "99 % of orders".
 
-    Args:
-        phases: Of the drill.
-        rate_per_s: The load it plans.
-        one_sided: Whether a crowded machine can only make the claim harder to keep, so that it excuses a failure and
-            does not void a success.
+    A crowded machine, a late generator or a shop that was overrun before it was hurt can only make such a claim harder
+    to keep, and less load than planned only easier.
     """
-    under_load = tuple(phase for phase, _ in phases.timetable() if phase is not Phase.WARM_UP)
-    reached = tuple(
-        LoadReached(phase=phase, rate_per_s=rate_per_s, operation=PLACE_ORDER) for phase in under_load
+    under_load = _under_load(phases)
+    return (
+        *(_reached(phase, rate_per_s, Missing.VOIDS) for phase in under_load),
+        _kept_up(rate_per_s, Missing.EXCUSES),
+        *_undisturbed(under_load, Missing.EXCUSES),
     )
-    kept_up = KeptUp(reading="pending_orders", rows_max=round(BACKLOG_S * rate_per_s))
-    calm = MachineCalm(phases=under_load, max_stall_ms=STALL_MS_MAX)
-    return (*reached, kept_up, calm, MachineUncrowded(phases=under_load, excuses_only=one_sided))
+
+
+def compared(phases: Phases, rate_per_s: float) -> tuple[Evidence, ...]:
+    """What a comparison of the end with steady counts only with.
+
+    What made steady slow makes the comparison easy, and what made the time after it slow makes it hard.
+    """
+    later = tuple(phase for phase in _under_load(phases) if phase is not Phase.STEADY)
+    return (
+        _reached(Phase.STEADY, rate_per_s, Missing.BOTH),
+        *(_reached(phase, rate_per_s, Missing.VOIDS) for phase in later),
+        _kept_up(rate_per_s, Missing.BOTH),
+        *_undisturbed((Phase.STEADY,), Missing.VOIDS),
+        *_undisturbed(later, Missing.EXCUSES),
+    )
+
+
+def _under_load(phases: Phases) -> tuple[Phase, ...]:
+    return tuple(phase for phase, _ in phases.timetable() if phase is not Phase.WARM_UP)
+
+
+def _reached(phase: Phase, rate_per_s: float, if_missing: Missing) -> Evidence:
+    return LoadReached(phase=phase, rate_per_s=rate_per_s, operation=PLACE_ORDER, if_missing=if_missing)
+
+
+def _kept_up(rate_per_s: float, if_missing: Missing) -> Evidence:
+    return KeptUp(reading="pending_orders", rows_max=round(BACKLOG_S * rate_per_s), if_missing=if_missing)
+
+
+def _undisturbed(phases: tuple[Phase, ...], if_missing: Missing) -> tuple[Evidence, ...]:
+    return (
+        GeneratorOnTime(phases=phases, operation=PLACE_ORDER, if_missing=if_missing),
+        MachineCalm(phases=phases, max_stall_ms=STALL_MS_MAX, if_missing=if_missing),
+        MachineUncrowded(phases=phases, if_missing=if_missing),
+    )
 
 
 def universal(
     phases: Phases, rate_per_s: float, *, double_charge_risk: tuple[Evidence, ...] = ()
 ) -> tuple[Claim, ...]:
-    """The claims of every scenario.
+    """The claims of every scenario. That its faults bit and were healed goes without saying for each of them.
 
     Args:
         phases: Of the drill.
@@ -66,93 +101,114 @@ def universal(
         double_charge_risk: What must have been seen, besides, before "no order is charged twice" says anything.
     """
     healthy = HealthyBefore(operation=PLACE_ORDER)
+    # Books that are compared with each other must be at rest.
     settled = Converged(reading="orders", open_where={"status": "PENDING"}, patience_s=phases.quiet_s)
+
+    def claim(
+        name: str,
+        sentence: str,
+        check: Check,
+        *evidence: Evidence,
+        kind: Kind = Kind.SAFETY,
+        source: str = UNIVERSAL,
+    ) -> Claim:
+        return Claim(
+            id=name,
+            sentence=sentence,
+            source=source,
+            check=check,
+            counts_only_if=(healthy, *evidence),
+            kind=kind,
+        )
+
     return (
-        Claim(
-            id="nothing-acknowledged-is-lost",
-            sentence="Every order that was acknowledged to a client exists.",
-            source=UNIVERSAL,
-            check=NothingAcknowledgedIsLost(operation=PLACE_ORDER, reading="orders", column="order_id"),
-            counts_only_if=(healthy, FinalReading(probes=("orders",))),
-            kind=Kind.SAFETY,
+        claim(
+            "nothing-acknowledged-is-lost",
+            "Every order that was acknowledged to a client exists, as it was placed.",
+            NothingAcknowledgedIsLost(
+                operation=PLACE_ORDER,
+                reading="orders",
+                column="order_id",
+                kept={"amount_cents": "total_cents", "pieces": "pieces"},
+            ),
         ),
-        Claim(
-            id="no-order-is-charged-twice",
-            sentence="No order is charged twice, by the provider's own ledger.",
-            source=UNIVERSAL,
-            check=ChargedAtMostOnce(ledger=LEDGER),
-            counts_only_if=(healthy, FinalReading(probes=("ledger",)), *double_charge_risk),
-            kind=Kind.SAFETY,
+        claim(
+            "nothing-rejected-happened",
+            "No order exists of which a client was told that it certainly does not.",
+            NothingRejectedHappened(operation=PLACE_ORDER, reading="orders", column="order_id", if_any=True),
         ),
-        Claim(
-            id="money-is-conserved",
-            sentence="The provider kept the total of each confirmed order and nothing of any other.",
-            source=UNIVERSAL,
-            check=MoneyConserved(orders=ORDERS, ledger=LEDGER),
-            counts_only_if=(healthy, settled, FinalReading(probes=("orders", "ledger"))),
-            kind=Kind.SAFETY,
+        claim(
+            "no-order-is-charged-twice",
+            "No order is charged twice, by the provider's own ledger.",
+            ChargedAtMostOnce(ledger=LEDGER),
+            *double_charge_risk,
         ),
-        Claim(
-            id="books-agree",
-            sentence="The shop believes to have been paid exactly what the provider kept.",
-            source=UNIVERSAL,
-            check=LedgersAgree(payments="payments", ledger=LEDGER),
-            counts_only_if=(healthy, settled, FinalReading(probes=("payments", "ledger"))),
-            kind=Kind.SAFETY,
+        claim(
+            "money-is-conserved",
+            "The provider kept the total of each confirmed order and nothing of any other.",
+            MoneyConserved(orders=ORDERS, ledger=LEDGER),
+            settled,
         ),
-        Claim(
-            id="stock-is-conserved",
-            sentence="Every piece is on the shelf, reserved or sold.",
-            source=UNIVERSAL,
-            check=StockConserved(stock="stock", reservations=RESERVATIONS),
-            counts_only_if=(healthy, settled, FinalReading(probes=("stock", "reservations"))),
-            kind=Kind.SAFETY,
+        claim(
+            "books-agree",
+            "The shop believes to have been paid exactly what the provider kept.",
+            LedgersAgree(payments="payments", ledger=LEDGER),
+            settled,
         ),
-        Claim(
-            id="reservations-match-orders",
-            sentence="A confirmed order holds exactly its items, a cancelled one holds nothing.",
-            source=UNIVERSAL,
-            check=ReservationsMatchOrders(orders=ORDERS, reservations=RESERVATIONS),
-            counts_only_if=(healthy, settled, FinalReading(probes=("orders", "reservations"))),
-            kind=Kind.SAFETY,
+        claim(
+            "stock-is-conserved",
+            "Every piece is on the shelf, reserved or sold.",
+            StockConserved(stock="stock", reservations=RESERVATIONS),
+            settled,
         ),
-        Claim(
-            id="events-take-effect-in-order",
-            sentence="The events of each order take effect in their order, each once.",
-            source=UNIVERSAL,
-            check=AppliedInOrder(reading="applied_events"),
-            counts_only_if=(healthy, FinalReading(probes=("applied_events",))),
-            kind=Kind.SAFETY,
+        claim(
+            "reservations-match-orders",
+            "A confirmed order holds exactly its items, a cancelled one holds nothing.",
+            ReservationsMatchOrders(orders=ORDERS, reservations=RESERVATIONS),
+            settled,
         ),
-        Claim(
-            id="every-event-takes-effect",
-            sentence="The last event of each order took effect.",
-            source=UNIVERSAL,
-            check=EveryEventApplied(orders="orders", applied="applied_events"),
-            counts_only_if=(healthy, settled, FinalReading(probes=("orders", "applied_events"))),
+        claim(
+            "events-take-effect-in-order",
+            "The events of each order take effect in their order, each once.",
+            AppliedInOrder(reading="applied_events"),
+        ),
+        claim(
+            "every-event-takes-effect",
+            "The last event of each order took effect, and tells how the order ended.",
+            EveryEventApplied(orders="orders", applied="applied_events", last_event=LAST_EVENT),
+            settled,
             kind=Kind.LIVENESS,
         ),
-        Claim(
-            id="compensation-runs-in-reverse",
-            sentence="A compensated order was unwound in reverse, exactly the steps that had been done.",
+        claim(
+            "customers-see-how-orders-ended",
+            "What customers are shown of each order is what became of it.",
+            ViewAgrees(orders="orders", view="order_view", numbers=("version", "total_cents")),
+            settled,
+            kind=Kind.LIVENESS,
+        ),
+        claim(
+            "compensation-runs-in-reverse",
+            "A compensated order was unwound in reverse, exactly the steps that had been done.",
+            UnwoundInReverse(log=SAGA_LOG, orders=ORDERS, uncertain=SAGA_UNCERTAIN),
+            settled,
             source="Saga Pattern Failures",
-            check=UnwoundInReverse(log=SAGA_LOG, orders=ORDERS, uncertain=SAGA_UNCERTAIN),
-            counts_only_if=(healthy, settled, FinalReading(probes=("saga_log", "orders"))),
-            kind=Kind.SAFETY,
         ),
-        Claim(
-            id="every-order-settles",
-            sentence="Every order ends confirmed or fully compensated; none is stuck.",
-            source=UNIVERSAL,
-            check=EveryOrderSettles(orders=ORDERS, reservations=RESERVATIONS, ledger=LEDGER),
-            counts_only_if=(healthy, settled, FinalReading(probes=("orders", "reservations", "ledger"))),
+        claim(
+            "every-order-settles",
+            "Every order ends confirmed or fully compensated; none is stuck.",
+            EveryOrderSettles(orders=ORDERS, reservations=RESERVATIONS, ledger=LEDGER),
+            settled,
             kind=Kind.LIVENESS,
         ),
-        Claim(
-            id="orders-are-confirmed",
-            sentence="While nothing is broken, orders with a good card are confirmed.",
-            source=UNIVERSAL,
-            check=OrdersAreConfirmed(
+        claim(
+            "no-service-dies-by-itself",
+            "Every service of the shop that no fault ends is there to the last.",
+            NoServiceEndedByItself(reading=LOSSES),
+        ),
+        claim(
+            "orders-are-confirmed",
+            "While nothing is broken, orders with a good card are confirmed.",
+            OrdersAreConfirmed(
                 operation=PLACE_ORDER,
                 orders=ORDERS,
                 phases=(Phase.STEADY, Phase.HEAL),
@@ -160,16 +216,15 @@ def universal(
                 margin_s=BACKLOG_S,
                 expect_not=NOT_DECLINED,
             ),
-            counts_only_if=(healthy, *offered(phases, rate_per_s, one_sided=True)),
+            *bounded(phases, rate_per_s),
             kind=Kind.RATE,
         ),
-        Claim(
-            id="steady-again",
-            sentence="At the end the shop answers as it did before.",
-            source=UNIVERSAL,
+        claim(
+            "steady-again",
+            "At the end the shop answers as it did before.",
             # What two busy cores do to a p95 by themselves; a shop that stays unwell is slower by far more.
-            check=SteadyAgain(operation=PLACE_ORDER, p95_slack_ms=50.0),
-            counts_only_if=(healthy, *offered(phases, rate_per_s, one_sided=False)),
+            SteadyAgain(operation=PLACE_ORDER, p95_slack_ms=50.0),
+            *compared(phases, rate_per_s),
             kind=Kind.RATE,
         ),
     )

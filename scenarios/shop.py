@@ -41,10 +41,11 @@ def target(settings: Settings) -> Target:
     """
     for variant in settings.variants:
         if variant not in VARIANTS:
-            near = difflib.get_close_matches(variant, VARIANTS, n=1) or VARIANTS
+            near = difflib.get_close_matches(variant, VARIANTS, n=1)
+            advice = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(VARIANTS)}."
             raise ConfigError(
-                f"the shop has no variant {variant!r}: did you mean {' or '.join(near)}? A drill without the defect it "
-                "was asked for would say that the defect cannot be caught."
+                f"the shop has no variant {variant!r}. {advice} A drill without the defect it was asked for would say "
+                "that the defect cannot be caught."
             )
     shop = _Configuration(profile(settings.profile).timers, settings.variants)
     return Target(
@@ -174,25 +175,24 @@ class PlaceOrder(Operation):
         """An order of one to three items."""
         key = f"order-{number:06d}"
         declined = rng.random() < self.declined_share
-        items = [
-            {"sku": f"sku-{sku}", "quantity": rng.randint(1, 3)}
-            for sku in rng.sample(range(1, 11), rng.randint(1, 3))
-        ]
+        quantities = {f"sku-{sku}": rng.randint(1, 3) for sku in rng.sample(range(1, 11), rng.randint(1, 3))}
+        customer = f"customer-{rng.randint(1, 50)}"
+        amount_cents = rng.randint(500, 20_000)
         body = {
             "order_id": key,
-            "customer_id": f"customer-{rng.randint(1, 50)}",
-            "items": items,
-            "amount_cents": rng.randint(500, 20_000),
+            "customer_id": customer,
+            "items": [{"sku": sku, "quantity": quantity} for sku, quantity in quantities.items()],
+            "amount_cents": amount_cents,
             "card": DECLINED_CARD if declined else GOOD_CARD,
         }
-        detail = {"expect": DECLINED} if declined else {}
+        detail = {"amount_cents": amount_cents, "pieces": sum(quantities.values())}
         return Request(
             method="POST",
             path="/api/v1/orders",
             headers={"Idempotency-Key": key},
             body=body,
             key=key,
-            detail=detail,
+            detail={**detail, "expect": DECLINED} if declined else detail,
         )
 
     def outcome(self, answer: Answer) -> tuple[Outcome, Mapping[str, Any]]:
@@ -220,7 +220,9 @@ def _says_rejected(body: bytes) -> bool:
 ORDERS = SqlTable(
     name="orders",
     database="orders",
-    query="select order_id, status, amount_cents as total_cents, items, version from orders order by order_id",
+    query="select order_id, status, amount_cents as total_cents, items, version, "
+    "(select coalesce(sum((i->>'quantity')::bigint), 0)::bigint from jsonb_array_elements(items) i) as pieces "
+    "from orders order by order_id",
 )
 SAGAS = SqlTable(
     name="sagas",
@@ -236,8 +238,7 @@ SAGA_LOG = SqlTable(
 PAYMENTS = SqlTable(
     name="payments",
     database="payments",
-    query="select order_id, payment_id, status, amount_cents, idempotency_key, attempts > 1 as retried "
-    "from payment order by payment_id",
+    query="select order_id, payment_id, status, amount_cents, idempotency_key from payment order by payment_id",
 )
 STOCK = SqlTable(
     name="stock",
@@ -254,6 +255,11 @@ APPLIED_EVENTS = SqlTable(
     name="applied_events",
     database="views",
     query="select seq, order_id, version, event_type, event_id from applied_events order by seq",
+)
+ORDER_VIEW = SqlTable(
+    name="order_view",
+    database="views",
+    query="select order_id, status, version, amount_cents as total_cents from order_view order by order_id",
 )
 LEDGER = HttpTable(name="ledger", service="provider", path="/v1/ledger")
 
@@ -277,7 +283,7 @@ def observation() -> Observation:
     """What is read of the shop during every drill, and at its end."""
     return Observation(
         watched=(OPEN_WORK, PENDING_ORDERS, LAG),
-        final=(ORDERS, SAGAS, SAGA_LOG, PAYMENTS, STOCK, RESERVATIONS, APPLIED_EVENTS, LEDGER),
+        final=(ORDERS, SAGAS, SAGA_LOG, PAYMENTS, STOCK, RESERVATIONS, APPLIED_EVENTS, ORDER_VIEW, LEDGER),
         open_work=(OPEN_WORK, UNREAD_EVENTS),
         gauges=((OPEN_WORK.name, "open work"), (PENDING_ORDERS.name, "orders pending")),
     )

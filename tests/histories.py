@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.checks import Claim, to_record
-from harness.checks.liveness import SagaLog
-from harness.checks.tables import Ledger, Orders, Reservations
+from harness.checks.books import Ledger, Orders, Reservations, SagaLog
 from harness.recording.history import History
 from harness.recording.recorder import Recorder
 from harness.recording.records import (
@@ -89,7 +88,7 @@ class Drill:
         late_ms: float = 0,
         name: str = "place_order",
         error: str = "",
-        **detail: str,
+        **detail: str | int,
     ) -> "Drill":
         number, self._operations = self._operations, self._operations + 1
         sent_ns = at(at_s + late_ms / 1e3)
@@ -118,7 +117,14 @@ class Drill:
             self.reading(name, rows)
         return self
 
-    def fault(self, title: str = "provider killed", *, bit: bool = True, healed: bool = True) -> "Drill":
+    def fault(
+        self,
+        title: str = "provider killed",
+        *,
+        bit: bool = True,
+        healed: bool = True,
+        measured: Mapping[str, float] | None = None,
+    ) -> "Drill":
         number, self._faults = self._faults, self._faults + 1
 
         def note(stage: FaultStage, at_s: float, sentence: str = "", *, seen: bool = False) -> None:
@@ -130,6 +136,7 @@ class Drill:
                 fault={},
                 sentence=sentence,
                 seen=seen,
+                measured=(measured or {}) if stage is FaultStage.ACTIVE else {},
             )
             self.recorder.note(Stream.FAULTS, line)
 
@@ -159,22 +166,33 @@ def innocent_tables(orders: int = 20, declined: int = 4) -> dict[str, list[dict[
     """Everything a well-behaved shop holds after `orders` orders, the first `declined` of them unwound."""
     shop: dict[str, list[dict[str, Any]]] = {
         name: []
-        for name in ("orders", "saga_log", "payments", "ledger", "stock", "reservations", "applied_events")
+        for name in (
+            "orders",
+            "saga_log",
+            "payments",
+            "ledger",
+            "stock",
+            "reservations",
+            "applied_events",
+            "order_view",
+        )
     }
     for number in range(orders):
         key, bad = f"o{number:03}", number < declined
         order = {"order_id": key, "status": "CANCELLED" if bad else "CONFIRMED", "total_cents": 500}
         order["version"] = 2
+        shop["order_view"].append(dict(order))
         shop["orders"].append({**order, "items": [{"sku": "mug", "quantity": 2}]})
         if not bad:
             ledger = {"order_id": key, "key": f"pay-{key}", "kind": "charge", "amount_cents": 500, "at_ms": 1}
-            shop["ledger"].append(ledger)
+            shop["ledger"].append({**ledger, "requests": 1})
         status = "FAILED" if bad else "COMPLETED"
         shop["payments"].append({"order_id": key, "status": status, "amount_cents": 500})
         status = "RELEASED" if bad else "CONFIRMED"
         shop["reservations"].append({"order_id": key, "sku": "mug", "quantity": 2, "status": status})
         for version in (1, 2):
-            event = {"seq": number * 2 + version, "order_id": key, "version": version}
+            kind = "OrderCreated" if version == 1 else "OrderCancelled" if bad else "OrderConfirmed"
+            event = {"seq": number * 2 + version, "order_id": key, "version": version, "event_type": kind}
             shop["applied_events"].append({**event, "event_id": f"{key}-{version}"})
         steps = [("reserve-inventory", "COMPLETED"), ("check-fraud", "COMPLETED")]
         if bad:
@@ -197,5 +215,6 @@ def innocent_drill(
     """A whole innocent run, all but its tables and its end: 20 orders, one each second from 26 s on."""
     drill = Drill(run_dir, *claims, promised=promised)
     for number in range(20):
-        drill.operation(f"o{number:03}", 26 + number, expect="declined" if number < 4 else "confirmed")
+        expect = "declined" if number < 4 else "confirmed"
+        drill.operation(f"o{number:03}", 26 + number, expect=expect, cents=500)
     return drill.fault().heartbeat(stall_at_s=30, late_ms=stall_ms)

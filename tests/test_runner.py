@@ -179,7 +179,9 @@ def test_a_server_that_died_by_itself_takes_the_blame_from_what_held(tmp_path: P
         held.run()
     history = History.load(held.judgements[0].run_dir)
     assert history.run.ended.startswith("aborted: kafka-1 ended by itself with exit code -9")
-    assert history.final_reading("ended by itself") == [{"service": "kafka-1", "exit_code": -9}]
+    assert history.final_reading("ended by itself") == [
+        {"service": "kafka-1", "exit_code": -9, "of_target": False}
+    ]
     assert "phases: the last phase has no end" not in history.damage  # it was held to its end
 
 
@@ -196,7 +198,13 @@ def test_a_service_of_the_target_that_died_is_recorded_and_left_to_the_claims(tm
     held.stack.lost_services = [Loss(service="orders", exit_code=1, of_target=True)]
     history = held.run()
     assert history.completed
-    assert history.final_reading("ended by itself") == [{"service": "orders", "exit_code": 1}]
+    assert history.final_reading("ended by itself") == [
+        {"service": "orders", "exit_code": 1, "of_target": True}
+    ]
+
+
+def test_that_nothing_died_is_recorded_too(tmp_path: Path) -> None:
+    assert Held(tmp_path).run().final_reading("ended by itself") == []
 
 
 def test_a_recording_that_is_lost_is_told_and_says_by_itself_that_it_was_cut_off(tmp_path: Path) -> None:

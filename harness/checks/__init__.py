@@ -30,6 +30,19 @@ class Kind(StrEnum):
     RATE = "rate"  # a time or a rate: only if the machine and the generator kept theirs
 
 
+class Missing(StrEnum):
+    """What a claim loses when a piece of its evidence is missing.
+
+    Evidence is weighed in one direction where its absence points in one: a fault that did not bite made the claim
+    easy to keep, a crowded machine made it hard. What held all the same has held, and what broke all the same is
+    broken.
+    """
+
+    VOIDS = "voids"  # its success: it may have held for nothing. A hazard, the load
+    EXCUSES = "excuses"  # its failure: it was harder to keep than it should have been. A crowded machine
+    BOTH = "both"
+
+
 class CannotSay(Exception):  # noqa: N818 - not an error: it is what an honest judge may conclude
     """Nothing can be concluded. The message says what is missing."""
 
@@ -78,6 +91,11 @@ class Evidence(Protocol):
         """Whether only claims about times and rates depend on it (the machine's calm, the offered load)."""
         ...
 
+    @property
+    def if_missing(self) -> Missing:
+        """What a claim loses without it. What a safety claim was seen to break nothing excuses."""
+        ...
+
     def seen(self, history: History) -> Seen:
         """Look for it.
 
@@ -96,7 +114,8 @@ class Claim:
         sentence: For people, in the present tense, true if the verdict is PASS.
         source: The heading of the guide it is from, or "universal".
         check: What decides it.
-        counts_only_if: The evidence without which it is INCONCLUSIVE.
+        counts_only_if: The evidence without which it is INCONCLUSIVE. That a planned fault bit and was healed goes
+            without saying, and so does every reading that the check looks at.
         kind: What it is about.
     """
 
@@ -164,10 +183,12 @@ def from_record(record: Mapping[str, Any]) -> Any:
         if unknown := sorted(set(given) - known):
             raise TypeError(f"it has no {', '.join(unknown)}")
         return kind(**given)
+    except RecordingError:
+        raise  # about a part of it, which says more than we could
     except (ImportError, AttributeError, TypeError, KeyError, ValueError, ConfigError) as error:
         raise RecordingError(
-            f"no claim can be made of {str(record)[:200]}: {error}. Judge the run with the drillbook version "
-            "that recorded it, in the folder that has its scenarios."
+            f"no claim can be made of {str(record.get('type', record))[:200]}: {error}. Judge the run with the "
+            "drillbook version that recorded it, in the folder that has its scenarios."
         ) from error
 
 
@@ -212,7 +233,10 @@ def _found(path: Any) -> type:
                 f"{module!r} is neither imported nor in {' or '.join(TRUSTED_PACKAGES)}, and importing what "
                 "a recording names would run it; import it first if you trust it"
             )
-        importlib.import_module(module)
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # whatever a module of scenarios does when it is imported
+            raise ImportError(f"{module!r} cannot be imported: {type(error).__name__}: {error}") from error
     found: Any = sys.modules[module]
     for part in name.split("."):
         found = getattr(found, part)

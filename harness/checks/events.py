@@ -1,15 +1,16 @@
 """Events of one order take effect in the order they were made, each of them, and each once.
 
-Two checks, because a consumer that stopped has done nothing wrong so far: out of order is wrong at any moment, an
-event without effect only once there was time for it.
+A check of its own for each, because a consumer that stopped has done nothing wrong so far: out of order is wrong at any
+moment, an event without effect only once there was time for it, and what took effect must be there to be seen.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from harness.checks import CannotSay, Conclusion, conclude
-from harness.checks.tables import final_table, keys, only_once
+from harness.checks.tables import final_table, keys, named_table, only_once
 from harness.recording.history import History
 
 
@@ -63,28 +64,90 @@ class EveryEventApplied:
     Attributes:
         orders: The reading of the target's orders, one row an order, with the version its last event has.
         applied: The consumer's log of what it applied, one row an event.
+        last_event: By an order's status, the type that its last event must have. A version alone is the target's
+            word: one that never counts up would look as if nothing was missing.
     """
 
     orders: str
     applied: str
     key: str = "order_id"
     version: str = "version"
+    status: str = "status"
+    type: str = "event_type"
+    last_event: Mapping[str, str] = field(default_factory=dict)
 
     def check(self, history: History) -> Conclusion:
         """FAIL names the orders whose last event is missing, or that have events beyond it."""
-        columns = {self.key: pl.String, self.version: pl.Int64}
-        orders = only_once(final_table(history, self.orders, columns), self.key, self.orders)
-        if orders.is_empty():
+        order, version = (self.key, pl.String), (self.version, pl.Int64)
+        told = {"status": (self.status, pl.String)} if self.last_event else {}
+        orders = named_table(history, self.orders, order=order, version=version, **told)
+        if only_once(orders, "order", self.orders).is_empty():
             raise CannotSay(f"{self.orders!r} has no rows: no event was made")
-        last = final_table(history, self.applied, columns).group_by(self.key).agg(pl.col(self.version).max())
-        both = orders.join(last, on=self.key, how="full", coalesce=True, suffix="_applied").fill_null(0)
-        behind = both.filter(pl.col(f"{self.version}_applied") < pl.col(self.version))
-        beyond = both.filter(pl.col(f"{self.version}_applied") > pl.col(self.version))
+        types = {"type": (self.type, pl.String)} if self.last_event else {}
+        applied = named_table(history, self.applied, order=order, version=version, **types)
+        last = applied.sort("version").group_by("order").last()
+        both = orders.join(last, on="order", how="full", coalesce=True, suffix="_applied").with_columns(
+            pl.col("version", "version_applied").fill_null(0)
+        )
+        behind = both.filter(pl.col("version_applied") < pl.col("version"))
+        beyond = both.filter(pl.col("version_applied") > pl.col("version"))
+        other = self._of_another_type(both)
         return conclude(
-            keys(behind[self.key]) + keys(beyond[self.key]),
+            [key for part in (behind, beyond, other) for key in keys(part["order"])],
             otherwise=f"the last event of each of {orders.height} orders took effect",
             wrongly=(
                 f"of {orders.height} orders {behind.height} have a last event that took no effect, and for "
-                f"{beyond.height} an event took effect that the order does not know of"
+                f"{beyond.height} an event took effect that the order does not know of; {other.height} ended in a "
+                "status that the last event which took effect does not tell"
+            ),
+        )
+
+    def _of_another_type(self, both: pl.DataFrame) -> pl.DataFrame:
+        if not self.last_event:
+            return both.clear()
+        wanted = pl.col("status").replace_strict(self.last_event, default=None, return_dtype=pl.String)
+        return both.filter(wanted.is_not_null() & (pl.col("type").fill_null("") != wanted))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewAgrees:
+    """What is shown of every order is what the order is.
+
+    A consumer's log says what it believes to have done; the view is what it did.
+
+    Attributes:
+        orders: The reading of the target's orders, one row an order.
+        view: The reading of what customers are shown, one row an order.
+        words, numbers: Columns of both that must be equal.
+    """
+
+    orders: str
+    view: str
+    key: str = "order_id"
+    words: tuple[str, ...] = ("status",)
+    numbers: tuple[str, ...] = ("version",)
+
+    def check(self, history: History) -> Conclusion:
+        """FAIL names the orders that are shown otherwise than they are, not at all, or without being there."""
+        columns = {
+            self.key: pl.String,
+            **dict.fromkeys(self.words, pl.String),
+            **dict.fromkeys(self.numbers, pl.Int64),
+        }
+        orders = only_once(final_table(history, self.orders, columns), self.key, self.orders)
+        shown = only_once(final_table(history, self.view, columns), self.key, self.view)
+        if orders.is_empty():
+            raise CannotSay(f"{self.orders!r} has no rows: there was nothing to show")
+        hidden = orders.join(shown, on=self.key, how="anti")
+        invented = shown.join(orders, on=self.key, how="anti")
+        both = orders.join(shown, on=self.key, how="inner", suffix="_shown")
+        same = (pl.col(name) == pl.col(f"{name}_shown") for name in (*self.words, *self.numbers))
+        other = both.filter(~pl.all_horizontal(same))
+        return conclude(
+            [key for part in (hidden, invented, other) for key in keys(part[self.key])],
+            otherwise=f"{self.view!r} shows each of {orders.height} orders as it is",
+            wrongly=(
+                f"of {orders.height} orders {hidden.height} are not in {self.view!r} and {other.height} are there "
+                f"with another {' or '.join((*self.words, *self.numbers))}; {invented.height} in it do not exist"
             ),
         )

@@ -1,26 +1,19 @@
-"""What must have been seen before a claim says anything: a drill without its hazard is green for nothing."""
+"""What makes a run a test at all: the target was well, the fault bit and was healed, everything settled."""
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import polars as pl
 
-from harness.checks import CannotSay, Seen
+from harness.checks import CannotSay, Evidence, Missing, Seen
+from harness.checks.moments import intended_in, requested_faults, was_sent, whole_phase
 from harness.checks.tables import matches, rows_of
 from harness.clock import NS_PER_S
 from harness.errors import ConfigError
-from harness.recording.episodes import FaultEpisode
 from harness.recording.history import History
 from harness.recording.records import Outcome, Phase
-
-
-def _episodes(history: History, title: str) -> list[FaultEpisode]:
-    episodes = [episode for episode in history.faults if title in ("", episode.title)]
-    if not episodes:
-        raise CannotSay(f"no fault {title!r} was requested" if title else "no fault was requested")
-    return episodes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +24,12 @@ class FaultBit:
     """
 
     title: str = ""
+    if_missing: ClassVar[Missing] = Missing.VOIDS
     only_for_rates: ClassVar[bool] = False
 
     def seen(self, history: History) -> Seen:
         """Name the faults and what they were seen to do, or the first that did not bite."""
-        episodes = _episodes(history, self.title)
+        episodes = requested_faults(history, self.title)
         planned = Counter(
             title for title in history.run.promised.get("faults", ()) if self.title in ("", title)
         )
@@ -55,11 +49,12 @@ class FaultHealed:
     """Every fault of that title, or every fault at all, was measured to be gone."""
 
     title: str = ""
+    if_missing: ClassVar[Missing] = Missing.BOTH
     only_for_rates: ClassVar[bool] = False
 
     def seen(self, history: History) -> Seen:
         """Name the faults and what was seen after them, or the first whose healing is not proven."""
-        episodes = _episodes(history, self.title)
+        episodes = requested_faults(history, self.title)
         for episode in episodes:
             if episode.healed_ns is None or not episode.healed_seen:
                 why = episode.healed_effect or "nothing was measured"
@@ -75,6 +70,7 @@ class HealthyBefore:
     operation: str
     ok_share_min: float = 0.99
     operations_min: int = 10
+    if_missing: ClassVar[Missing] = Missing.BOTH
     only_for_rates: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -87,93 +83,12 @@ class HealthyBefore:
 
     def seen(self, history: History) -> Seen:
         """Count the ok operations that were sent in steady."""
-        span = history.phase(Phase.STEADY)
-        if span is None:
-            raise CannotSay("there was no whole steady phase to be healthy in")
-        sent = history.operations.filter(
-            (pl.col("name") == self.operation)
-            & pl.col("sent_ns").is_between(span.start_ns, span.end_ns, closed="left")
-        )
+        span = whole_phase(history, Phase.STEADY)
+        sent = intended_in(history, self.operation, span).filter(was_sent())
         ok = sent.filter(pl.col("outcome") == Outcome.OK.value).height
         told = f"{ok} of {sent.height} {self.operation} in steady were ok (wanted {self.ok_share_min:.1%}"
         well = sent.height >= self.operations_min and ok >= self.ok_share_min * sent.height
         return Seen(ok=well, sentence=f"{told} of at least {self.operations_min})")
-
-
-@dataclass(frozen=True, kw_only=True)
-class FinalReading:
-    """Each of these probes looked once more after everything had its time to settle."""
-
-    probes: tuple[str, ...]
-    only_for_rates: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        """Refuse a condition that always holds."""
-        if not self.probes:
-            raise ConfigError("FinalReading needs the names of probes: none would always be there")
-
-    def seen(self, history: History) -> Seen:
-        """Name the readings that are missing, with the probe's own error."""
-        missing = []
-        for probe in self.probes:
-            if history.final_line(probe) is None:
-                errors = [line.error for line in history.reading_lines(probe) if line.final and line.error]
-                missing.append(f"{probe!r} ({errors[-1] if errors else 'it never looked'})")
-        if missing:
-            return Seen(ok=False, sentence=f"there is no final reading of {', '.join(missing)}")
-        return Seen(ok=True, sentence=f"final readings of {', '.join(self.probes)}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SomeRows:
-    """A reading had rows of a kind: the hazard itself was there.
-
-    Attributes:
-        reading: Its value is a list of objects, or one object, which is taken as one row.
-        what: What such rows are, for people: "pending orders".
-        where: Wanted values by column; a tuple of values means any of them.
-        at_least: How many, in a single reading.
-        moment: The phase whose readings are looked through, or None for the final reading.
-        sum_of: A column whose numbers are summed instead of counting rows.
-    """
-
-    reading: str
-    what: str
-    at_least: int = 1
-    where: Mapping[str, Any] = field(default_factory=dict)
-    moment: Phase | None = None
-    sum_of: str = ""
-    only_for_rates: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        """Refuse a condition that always holds."""
-        if self.at_least < 1:
-            raise ConfigError(f"at_least must be at least 1, got {self.at_least}: no rows would be enough")
-
-    def seen(self, history: History) -> Seen:
-        """The most rows that any one reading had."""
-        counts = [self._count(value) for value in self._values(history)]
-        when = f"during {self.moment.value}" if self.moment else "at the end"
-        if not counts:
-            raise CannotSay(f"no reading of {self.reading!r} {when}: {self.what} may have been there or not")
-        told = f"up to {max(counts):g} {self.what} {when} in {len(counts)} readings of {self.reading!r}"
-        return Seen(ok=max(counts) >= self.at_least, sentence=f"{told} (wanted {self.at_least})")
-
-    def _values(self, history: History) -> list[Any]:
-        if self.moment is None:
-            final = history.final_line(self.reading)
-            return [] if final is None else [history.final_reading(self.reading)]
-        span = history.phase(self.moment)
-        if span is None:
-            raise CannotSay(f"the phase {self.moment.value} was not run to its end")
-        return [observation.value for observation in history.readings(self.reading, span)]
-
-    def _count(self, value: Any) -> float:
-        rows = [row for row in rows_of(value) if matches(row, self.where)]
-        if not self.sum_of:
-            return len(rows)
-        numbers = [row.get(self.sum_of, 0) for row in rows]
-        return sum(number for number in numbers if isinstance(number, int | float))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +104,7 @@ class Converged:
     reading: str
     open_where: Mapping[str, Any]
     patience_s: float
+    if_missing: ClassVar[Missing] = Missing.BOTH
     only_for_rates: ClassVar[bool] = False
 
     def seen(self, history: History) -> Seen:
@@ -207,3 +123,8 @@ class Converged:
             ok=not open_rows or alone_s >= self.patience_s,
             sentence=f"{told} (they may take {self.patience_s:g} s)",
         )
+
+
+def unspoken(history: History) -> tuple[Evidence, ...]:
+    """What every claim of a run counts only with, whoever forgot to say so: that what was planned to be hurt was."""
+    return (FaultBit(), FaultHealed()) if history.run.promised.get("faults") else ()

@@ -2,13 +2,15 @@
 
 Evidence is weighed per claim. What has been seen to go wrong in a safety claim is a FAIL whatever else
 went wrong in the drill. Everything else needs the run to have been a test at all: it came to its end, what
-the claim looked at is undamaged, and the claim's own evidence was seen. A green verdict is the only one
-that needs all of it.
+the claim looked at is undamaged, and the claim's own evidence was seen, as far as its absence can have brought
+about what was concluded.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from harness.checks import CannotSay, Claim, Conclusion, Evidence, Kind, Seen, from_record
+from harness.checks import CannotSay, Claim, Conclusion, Evidence, Kind, Missing, Seen, from_record
+from harness.checks.evidence import unspoken
 from harness.errors import ConfigError, RecordingError
 from harness.recording.history import History
 from harness.recording.records import Finding, Verdict
@@ -20,35 +22,27 @@ def judge(history: History, claims: Sequence[Claim] | None = None) -> tuple[Find
 
     Args:
         history: The run.
-        claims: What to judge it by; by default the claims that the run itself carries.
+        claims: What to judge it by; by default the claims that the run itself carries. One of these that cannot be
+            made any more is INCONCLUSIVE: it must not keep the others from being judged, and nobody may overlook it.
 
     Returns:
         One finding a claim, in their order.
 
     Raises:
-        RecordingError: The run's claims cannot be made again from its `run.json`.
         ConfigError: Two claims have the same id.
     """
-    judged = recorded_claims(history) if claims is None else tuple(claims)
-    ids = [claim.id for claim in judged]
+    if claims is None:
+        findings = tuple(
+            _judge_record(record, history, place) for place, record in enumerate(history.run.claims, start=1)
+        )
+    else:
+        findings = tuple(_judge_one(claim, history) for claim in claims)
+    ids = [finding.claim for finding in findings]
     if twice := sorted({name for name in ids if ids.count(name) > 1}):
         raise ConfigError(
             f"the claims {', '.join(twice)} occur twice: their findings could not be told apart. Rename one."
         )
-    return tuple(_judge_one(claim, history) for claim in judged)
-
-
-def recorded_claims(history: History) -> tuple[Claim, ...]:
-    """The claims a run was held for.
-
-    Raises:
-        RecordingError: They cannot be made again.
-    """
-    claims = tuple(from_record(record) for record in history.run.claims)
-    for claim in claims:
-        if not isinstance(claim, Claim):
-            raise RecordingError(f"{history.run_dir}: wanted claims in run.json, got {type(claim).__name__}")
-    return claims
+    return findings
 
 
 def overall(findings: Iterable[Finding]) -> Verdict:
@@ -56,19 +50,38 @@ def overall(findings: Iterable[Finding]) -> Verdict:
     return worst(finding.verdict for finding in findings)
 
 
+def _judge_record(record: Mapping[str, Any], history: History, place: int) -> Finding:
+    try:
+        claim = from_record(record)
+        if not isinstance(claim, Claim):
+            raise RecordingError(f"wanted a claim in run.json, got {type(claim).__name__}")
+    except RecordingError as error:
+        return _unmade(record, str(error), place)
+    return _judge_one(claim, history)
+
+
+def _unmade(record: Mapping[str, Any], why: str, place: int) -> Finding:
+    fields = record.get("fields")
+    told = {name: str(value) for name, value in fields.items()} if isinstance(fields, Mapping) else {}
+    return Finding(
+        claim=told.get("id") or f"claim-{place}",
+        sentence=told.get("sentence") or "A claim that cannot be read any more.",
+        source=told.get("source", ""),
+        verdict=Verdict.INCONCLUSIVE,
+        because=why,
+    )
+
+
 def _judge_one(claim: Claim, history: History) -> Finding:
     with history.watched() as looked_at:
         conclusion = _concluded(claim, history)
-        needed = {
-            place: _looked_for(evidence, history)
-            for place, evidence in enumerate(claim.counts_only_if)
-            if _needed(evidence, claim)
-        }
+        weighed = [
+            (evidence, _looked_for(evidence, history))
+            for evidence in _evidence(claim, history)
+            if _bears_on(evidence, claim)
+        ]
     obstacles = [
-        seen.sentence
-        for place, seen in needed.items()
-        if not seen.ok
-        and not (conclusion.verdict is Verdict.PASS and _excuses_only(claim.counts_only_if[place]))
+        seen.sentence for evidence, seen in weighed if not seen.ok and _is_obstacle(evidence, conclusion)
     ]
     obstacles += history.damage_to(looked_at)
     if not history.completed:
@@ -80,13 +93,23 @@ def _judge_one(claim: Claim, history: History) -> Finding:
         source=claim.source,
         verdict=verdict,
         because=because,
-        evidence=tuple(
-            _told(needed.get(place), evidence, claim, history)
-            for place, evidence in enumerate(claim.counts_only_if)
+        evidence=(
+            *(_told(evidence, seen, conclusion) for evidence, seen in weighed),
+            *(  # looked for only to be told: what is damaged there does not touch the claim
+                f"not needed by a {claim.kind.value} claim: {_looked_for(evidence, history).sentence}"
+                for evidence in claim.counts_only_if
+                if not _bears_on(evidence, claim)
+            ),
         ),
         precision=conclusion.precision,
         examples=conclusion.examples,
     )
+
+
+def _evidence(claim: Claim, history: History) -> list[Evidence]:
+    """The claim's own, and before it what goes without saying."""
+    without_saying = [evidence for evidence in unspoken(history) if evidence not in claim.counts_only_if]
+    return [*without_saying, *claim.counts_only_if]
 
 
 def _decided(claim: Claim, conclusion: Conclusion, obstacles: Sequence[str]) -> tuple[Verdict, str]:
@@ -121,17 +144,20 @@ def _broke(part: object, error: Exception) -> str:
     return f"{type(part).__name__} itself broke: {type(error).__name__}: {error}"
 
 
-def _needed(evidence: Evidence, claim: Claim) -> bool:
+def _bears_on(evidence: Evidence, claim: Claim) -> bool:
     return claim.kind is Kind.RATE or not evidence.only_for_rates
 
 
-def _excuses_only(evidence: Evidence) -> bool:
-    """Whether its absence can only have made things worse: a claim that held all the same has held."""
-    return bool(getattr(evidence, "excuses_only", False))
+def _is_obstacle(evidence: Evidence, conclusion: Conclusion) -> bool:
+    """Whether its absence can have brought about what was concluded."""
+    pointless = {Verdict.PASS: Missing.EXCUSES, Verdict.FAIL: Missing.VOIDS}
+    return evidence.if_missing is not pointless.get(conclusion.verdict)
 
 
-def _told(needed: Seen | None, evidence: Evidence, claim: Claim, history: History) -> str:
-    if needed is None:  # looked for only to be told: what is damaged there does not touch the claim
-        seen = _looked_for(evidence, history)
-        return f"not needed by a {claim.kind.value} claim: {seen.sentence}"
-    return f"{'seen' if needed.ok else 'MISSING'}: {needed.sentence}"
+def _told(evidence: Evidence, seen: Seen, conclusion: Conclusion) -> str:
+    if seen.ok:
+        return f"seen: {seen.sentence}"
+    if _is_obstacle(evidence, conclusion):
+        return f"MISSING: {seen.sentence}"
+    made_it = "harder" if conclusion.verdict is Verdict.PASS else "easier"
+    return f"not seen, which can only have made it {made_it} to hold: {seen.sentence}"

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from harness.checks import CannotSay, Conclusion, conclude
+from harness.checks.books import CANCELLED, Ledger, Orders
 from harness.checks.liveness import accepted
-from harness.checks.tables import CANCELLED, Ledger, Orders, keys
+from harness.checks.moments import requested_faults
+from harness.checks.tables import keys
 from harness.clock import NS_PER_S
 from harness.recording.history import History
 
@@ -16,8 +18,8 @@ from harness.recording.history import History
 class CancelledPastLimit:
     """Orders whose limit passed while the fault lasted are cancelled in the end and have cost nothing.
 
-    Judged are orders sent after the fault was seen to bite and acknowledged early enough that limit and slack were
-    over before healing began: they can have been finished by nobody. Later orders may end either way.
+    Judged are orders sent while the fault certainly had its effect and acknowledged early enough that limit and slack
+    were over before healing began: they can have been finished by nobody. Later orders may end either way.
 
     Attributes:
         limit_s: The target's time limit for an order.
@@ -36,16 +38,16 @@ class CancelledPastLimit:
 
     def check(self, history: History) -> Conclusion:
         """FAIL names orders past their limit that are confirmed, still open, or have kept money."""
-        active_ns, healing_ns = self._span(history)
+        since_ns, healing_ns = self._span(history)
         last_ns = healing_ns - round((self.limit_s + self.slack_s) * NS_PER_S)
         sent = accepted(history, self.operation, self.expect_not).filter(
             # The target's clock for an order starts somewhere between the two.
-            (pl.col("sent_ns") >= active_ns) & (pl.col("done_ns") <= last_ns)
+            (pl.col("sent_ns") >= since_ns) & (pl.col("done_ns") <= last_ns)
         )
         if sent.is_empty():
             raise CannotSay(
                 f"no order was accepted early enough to pass its limit of {self.limit_s:g} s (+ {self.slack_s:g} s) "
-                f"before healing began; the fault lasted {(healing_ns - active_ns) / NS_PER_S:.1f} s"
+                f"before healing began; the fault lasted {(healing_ns - since_ns) / NS_PER_S:.1f} s"
             )
         state = self.orders.load(history)
         net = self.ledger.by_order(history).select("order", "net")
@@ -65,11 +67,7 @@ class CancelledPastLimit:
         )
 
     def _span(self, history: History) -> tuple[int, int]:
-        for episode in history.faults:
-            if (
-                self.fault in ("", episode.title)
-                and episode.active_ns is not None
-                and episode.healing_ns is not None
-            ):
-                return episode.active_ns, episode.healing_ns
+        for episode in requested_faults(history, self.fault):
+            if episode.since_ns is not None and episode.healing_ns is not None:
+                return episode.since_ns, episode.healing_ns
         raise CannotSay("no fault was seen to begin and to be healed")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from harness.checks import CannotSay, Conclusion, conclude
-from harness.checks.tables import CANCELLED, CONFIRMED, OPEN, Ledger, Orders, final_table, keys
+from harness.checks.books import CANCELLED, CONFIRMED, OPEN, Ledger, Orders
+from harness.checks.tables import final_table, keys
 from harness.recording.history import History
 from harness.recording.records import Verdict
 

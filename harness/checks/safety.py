@@ -4,7 +4,8 @@ The client's side of the story is the operations, the target's side a final read
 promise nothing either way and are left out of both checks.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -16,32 +17,49 @@ from harness.recording.records import Outcome
 
 @dataclass(frozen=True, kw_only=True)
 class NothingAcknowledgedIsLost:
-    """Every operation that was answered ok is found in the target's own store.
+    """Every operation that was answered ok is found in the target's own store, as it was asked for.
 
     Attributes:
         operation: The operation's name.
         reading: The table that must hold its effect.
         column: Where the operation's key is in that table.
+        kept: Whole numbers that must be there as they were sent: the column for each name in the operation's detail.
+            Half an order is a lost order.
     """
 
     operation: str
     reading: str
     column: str
+    kept: Mapping[str, str] = field(default_factory=dict)
 
     def check(self, history: History) -> Conclusion:
-        """FAIL names the keys that were acknowledged and are not there."""
-        acknowledged = _keys_that_ended(history, self.operation, Outcome.OK)
+        """FAIL names the keys that were acknowledged and are not there, or not as they were sent."""
+        acknowledged = _that_ended(history, self.operation, Outcome.OK)
         if acknowledged.is_empty():
             raise CannotSay(f"no {self.operation} was acknowledged: there was nothing to lose")
-        there = final_table(history, self.reading, {self.column: pl.String})
+        columns = {self.column: pl.String, **dict.fromkeys(self.kept.values(), pl.Int64)}
+        there = final_table(history, self.reading, columns)
         lost = acknowledged.join(there, left_on="key", right_on=self.column, how="anti")
+        altered = self._altered(acknowledged, there)
         return conclude(
-            keys(lost["key"]),
-            otherwise=f"all {acknowledged.height} acknowledged operations are in {self.reading!r}",
+            keys(lost["key"]) + keys(altered["key"]),
+            otherwise=f"all {acknowledged.height} acknowledged operations are in {self.reading!r}"
+            + (f", with their {' and '.join(self.kept)}" if self.kept else ""),
             wrongly=(
-                f"{lost.height} of {acknowledged.height} acknowledged operations are not in {self.reading!r}"
+                f"of {acknowledged.height} acknowledged operations {lost.height} are not in {self.reading!r} and "
+                f"{altered.height} are there otherwise than they were sent"
             ),
         )
+
+    def _altered(self, acknowledged: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
+        both = acknowledged.join(there, left_on="key", right_on=self.column, how="inner")
+        differs = pl.lit(False)
+        for name, column in self.kept.items():
+            both = both.with_columns(pl.col("detail").str.json_path_match(f"$.{name}").alias(f"sent {name}"))
+            if missing := both[f"sent {name}"].null_count():
+                raise CannotSay(f"{missing} {self.operation} were recorded without their {name!r}")
+            differs |= pl.col(f"sent {name}") != pl.col(column).cast(pl.String)
+        return both.filter(differs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,18 +67,30 @@ class NothingRejectedHappened:
     """No operation that was rejected is found in the target's store: "certainly did not happen" was true.
 
     A key that was also sent in an operation with another outcome is left out; that one may have made it.
+
+    Attributes:
+        if_any: For a claim of every drill, few of which reject anything: where nothing was rejected no promise was
+            broken, and the finding says that none was made. A drill that is about rejections leaves it False.
     """
 
     operation: str
     reading: str
     column: str
+    if_any: bool = False
 
     def check(self, history: History) -> Conclusion:
         """FAIL names the keys that were rejected and are there all the same."""
-        rejected = _keys_that_ended(history, self.operation, Outcome.REJECTED)
+        sent = history.operations.filter(pl.col("name") == self.operation).height
+        rejected = _that_ended(history, self.operation, Outcome.REJECTED)
         for other in (Outcome.OK, Outcome.UNKNOWN):
-            rejected = rejected.join(_keys_that_ended(history, self.operation, other), on="key", how="anti")
+            rejected = rejected.join(_that_ended(history, self.operation, other), on="key", how="anti")
         if rejected.is_empty():
+            if self.if_any and sent:
+                return conclude(
+                    [],
+                    otherwise=f"none of {sent} {self.operation} was rejected: no such promise was made",
+                    wrongly="",
+                )
             raise CannotSay(f"no {self.operation} was rejected: there was no promise to break")
         there = final_table(history, self.reading, {self.column: pl.String})
         happened = rejected.join(there, left_on="key", right_on=self.column, how="semi")
@@ -71,9 +101,10 @@ class NothingRejectedHappened:
         )
 
 
-def _keys_that_ended(history: History, operation: str, outcome: Outcome) -> pl.DataFrame:
+def _that_ended(history: History, operation: str, outcome: Outcome) -> pl.DataFrame:
+    """`key` and `detail` of the operations with an outcome, one row a key."""
     return (
         history.operations.filter((pl.col("name") == operation) & (pl.col("outcome") == outcome.value))
-        .select("key")
-        .unique()
+        .select("key", "detail")
+        .unique("key", keep="first", maintain_order=True)
     )

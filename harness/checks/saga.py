@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from harness.checks import CannotSay, Conclusion, conclude
-from harness.checks.liveness import SagaLog
-from harness.checks.tables import CANCELLED, Orders, keys
+from harness.checks.books import CANCELLED, Orders, SagaLog
+from harness.checks.tables import keys
 from harness.recording.history import History
 
 
@@ -38,7 +38,8 @@ class UnwoundInReverse:
             raise CannotSay("no saga was compensated: there was nothing to unwind")
         steps = steps.join(judged, on="saga", how="semi")
         undone = pl.col("undone")
-        standing = steps.filter(pl.col("completed") & (undone == 0))
+        again = pl.col("completed_seq") > pl.col("last_undone_seq")  # done once more after it had been undone
+        standing = steps.filter(pl.col("completed_seq").is_not_null() & ((undone == 0) | again))
         twice = steps.filter(undone > 1)
         baseless = steps.filter((undone > 0) & pl.col("done_seq").is_null())
         ordered = steps.filter((undone > 0) & pl.col("done_seq").is_not_null()).sort("saga", "done_seq")
@@ -55,14 +56,15 @@ class UnwoundInReverse:
         )
 
     def _steps(self, history: History) -> pl.DataFrame:
-        """One row for each step of a saga: when it was first done and undone, and how often undone."""
+        """One row for each step of a saga: when it was done and undone first and last, and how often undone."""
         log = self.log.load(history, "saga", "order", "step", "status", "seq")
         completed = pl.col("status").is_in(list(self.log.completed))
         perhaps = completed | pl.col("status").is_in(list(self.uncertain))
         undone = pl.col("status").is_in(list(self.log.compensated))
         return log.group_by("saga", "order", "step").agg(
-            completed.any().alias("completed"),
+            pl.col("seq").filter(completed).max().alias("completed_seq"),
             pl.col("seq").filter(perhaps).min().alias("done_seq"),
             pl.col("seq").filter(undone).min().alias("undone_seq"),
+            pl.col("seq").filter(undone).max().alias("last_undone_seq"),
             undone.sum().cast(pl.Int64).alias("undone"),
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from harness.checks import CannotSay, Conclusion
+from harness.checks.moments import intended_in, was_sent, whole_phase
 from harness.clock import NS_PER_MS
 from harness.errors import ConfigError
 from harness.recording.episodes import Span
@@ -81,9 +82,9 @@ class SteadyAgain:
 
     def check(self, history: History) -> Conclusion:
         """FAIL quotes both phases."""
-        heal = self._span(history, Phase.HEAL)
+        heal = whole_phase(history, Phase.HEAL)
         tail = Span(heal.end_ns - round((heal.end_ns - heal.start_ns) * self.last_share), heal.end_ns)
-        before_ok, before = self._measured(history, self._span(history, Phase.STEADY), "steady")
+        before_ok, before = self._measured(history, whole_phase(history, Phase.STEADY), "steady")
         if not before_ok:
             raise CannotSay(f"no {self.operation} was ok in steady: there is nothing to come back to")
         after_ok, after = self._measured(history, tail, "the last part of heal")
@@ -104,15 +105,8 @@ class SteadyAgain:
     def _bound_ms(self, before_ms: float) -> float:
         return before_ms * self.p95_factor_max + self.p95_slack_ms
 
-    def _span(self, history: History, phase: Phase) -> Span:
-        span = history.phase(phase)
-        if span is None:
-            raise CannotSay(f"the phase {phase.value} was not run to its end")
-        return span
-
     def _measured(self, history: History, span: Span, when: str) -> tuple[float, Percentile]:
-        intended = pl.col("intended_ns").is_between(span.start_ns, span.end_ns, closed="left")
-        sent = history.operations.filter((pl.col("name") == self.operation) & intended)
+        sent = intended_in(history, self.operation, span).filter(was_sent())
         ok = sent.filter((pl.col("outcome") == Outcome.OK.value) & pl.col("done_ns").is_not_null())
         if sent.height < OPERATIONS_MIN:
             raise CannotSay(

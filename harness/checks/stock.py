@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from harness.checks import CannotSay, Conclusion, conclude
-from harness.checks.tables import CANCELLED, CONFIRMED, Orders, Reservations, final_table, keys, only_once
+from harness.checks.books import CANCELLED, CONFIRMED, Orders, Reservations
+from harness.checks.tables import final_table, keys, only_once
 from harness.recording.history import History
 
 
@@ -75,6 +76,8 @@ class ReservationsMatchOrders:
         """FAIL names the orders whose reservations are too many, too few or without an order."""
         orders = self.orders.load(history)
         wanted = self.orders.load_items(history)
+        if wanted.is_empty():
+            raise CannotSay(f"no order of {self.orders.reading!r} has items: there was nothing to hold")
         held = self.reservations.load_live(history)
         unknown = held.join(orders, on="order", how="anti")
         lines = wanted.join(held, on=["order", "sku"], how="full", coalesce=True, suffix="_held").fill_null(0)
@@ -83,7 +86,9 @@ class ReservationsMatchOrders:
             (pl.col("quantity_held") == 0).all().alias("none"),
         )
         both = orders.join(compared, on="order", how="left").with_columns(
-            pl.col("all").fill_null(True), pl.col("none").fill_null(True)
+            # An order without items holds nothing; there is nothing that could have been confirmed.
+            pl.col("all").fill_null(False),
+            pl.col("none").fill_null(True),
         )
         state, everything, nothing = pl.col("state"), pl.col("all"), pl.col("none")
         short = both.filter((state == CONFIRMED) & ~everything)

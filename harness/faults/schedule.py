@@ -5,7 +5,7 @@ the plan only looks whether something is due. That also keeps Ctrl-C simple: Pyt
 thread, which is never inside a heal, and whose only duty is to call `close`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -53,11 +53,6 @@ class FaultPlan:
 
     planned: tuple[Planned, ...]
     impact_s: float
-
-    @classmethod
-    def whole_phase(cls, faults: Sequence[Fault], impact_s: float) -> "FaultPlan":
-        """All faults from the beginning of the phase to its end."""
-        return cls(planned=tuple(Planned(fault=fault) for fault in faults), impact_s=impact_s)
 
     def __post_init__(self) -> None:
         for item in self.planned:
@@ -143,16 +138,6 @@ class RunningPlan:
         """Each fault's title and how far it has come, for the live display."""
         return tuple((run.item.fault.title, run.progress) for run in self._runs)
 
-    @property
-    def settled(self) -> bool:
-        """Whether nothing is on its way: no inject and no heal is running."""
-        return all(run.progress not in {Progress.INJECTING, Progress.HEALING} for run in self._runs)
-
-    @property
-    def effects(self) -> tuple[tuple[str, Effect], ...]:
-        """What was measured so far, with each fault's title."""
-        return tuple((run.item.fault.title, run.effect) for run in self._runs if run.effect is not None)
-
     def close(self) -> None:
         """Heal everything that was injected, the last first, and wait for it. Safe twice.
 
@@ -185,7 +170,6 @@ class _Run:
     ) -> None:
         self.item = item
         self.progress = Progress.WAITING
-        self.effect: Effect | None = None
         self._pairing = pairing
         self._submit = submit
         self._pending: Future[object] | None = None
@@ -229,8 +213,8 @@ class _Run:
             self.progress,
             Progress.OVER,
         )  # where an error leaves it: healed, or promised to be
-        result = pending.result() if pending is not None else None
+        if pending is not None:
+            pending.result()
         if came_from is Progress.INJECTING:
             self.progress = Progress.ACTIVE
             self._active_since_s = elapsed_s
-            self.effect = result if isinstance(result, Effect) else None

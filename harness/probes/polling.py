@@ -10,12 +10,15 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from harness.clock import NS_PER_S, SYSTEM_CLOCK, Clock
+from harness.clock import NS_PER_S, SYSTEM_CLOCK, Clock, Deadline, wait_until
 from harness.errors import ConfigError, DrillError, ProbeError
 from harness.probes import Probe
 from harness.recording.notes import Notes
 from harness.recording.records import Reading, Stream
 from harness.stack import Stack
+
+_PAUSE_S = 0.25  # between two tries of a final reading
+_SHORTEST_TRY_S = 0.5  # with less time left another try would only fail for want of it
 
 
 def read_once(
@@ -38,13 +41,41 @@ def read_once(
 def final_readings(
     probes: Sequence[Probe], stack: Stack, recorder: Notes, *, timeout_s: float, clock: Clock = SYSTEM_CLOCK
 ) -> tuple[Reading, ...]:
-    """Read every probe one last time, in order, and record it. Call it when load and polling have ended."""
-    readings = []
-    for probe in probes:
-        reading = read_once(probe, stack, timeout_s=timeout_s, final=True, clock=clock)
+    """Read every probe one last time, in order, and record it. Call it when load and polling have ended.
+
+    A whole drill rests on each of them, so a hiccup must not cost it: a probe that could not look looks again while its
+    time lasts. Each try is recorded, with the reason why it failed.
+
+    Args:
+        probes: What to read.
+        stack: Where to look.
+        recorder: Where the readings go.
+        timeout_s: For all tries of one probe; half of it for each, so that one which hangs leaves time for another.
+        clock: What stamps the readings and measures the time.
+
+    Returns:
+        The last reading of each probe.
+
+    Raises:
+        RecordingError: A reading could not be written down.
+    """
+    return tuple(_final_reading(probe, stack, recorder, timeout_s, clock) for probe in probes)
+
+
+def _final_reading(probe: Probe, stack: Stack, recorder: Notes, timeout_s: float, clock: Clock) -> Reading:
+    deadline = Deadline.after(timeout_s, clock)
+
+    def look() -> Reading | None:
+        reading = read_once(
+            probe, stack, timeout_s=min(timeout_s / 2, deadline.left_s), final=True, clock=clock
+        )
         recorder.note(Stream.READINGS, reading)
-        readings.append(reading)
-    return tuple(readings)
+        over = deadline.left_s < _PAUSE_S + _SHORTEST_TRY_S
+        return reading if over or not reading.error else None
+
+    return wait_until(
+        look, within_s=timeout_s, what=f"a final reading of {probe.name}", every_s=_PAUSE_S, clock=clock
+    )
 
 
 class Polling:

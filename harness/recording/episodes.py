@@ -51,6 +51,18 @@ class FaultEpisode:
     healed_seen: bool = False
     healed_measured: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def since_ns(self) -> int | None:
+        """From when on it had its effect for certain, None if it never did.
+
+        A silence can only be measured by waiting in it: `waited_s` of it were over when it was noted as active. Of
+        several links the figure is their median, which says that of none for certain.
+        """
+        if self.active_ns is None:
+            return None
+        waited_s = 0.0 if "links" in self.measured else self.measured.get("waited_s", 0.0)
+        return self.active_ns - round(waited_s * NS_PER_S)
+
 
 def phase_spans(lines: Sequence[PhaseStarted]) -> tuple[dict[str, Span], list[str]]:
     """Each phase from its own line to the next one's. A phase without a next line has no known end."""

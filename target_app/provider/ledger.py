@@ -113,8 +113,8 @@ class Ledger:
     def entries(self, *, after: int = 0, limit: int = 10_000) -> list[dict[str, Any]]:
         """Charges and refunds in the order they happened, from behind the sequence number `after`."""
         rows = self._db.execute(
-            "SELECT seq, key, order_id, kind, amount_cents, at_ms, charge_key, requests FROM entry JOIN answer USING (key)"
-            " WHERE seq > ? ORDER BY seq LIMIT ?",
+            "SELECT seq, key, order_id, kind, amount_cents, at_ms, charge_key, requests"
+            " FROM entry JOIN answer USING (key) WHERE seq > ? ORDER BY seq LIMIT ?",
             (after, limit),
         )
         names = ("seq", "key", "order_id", "kind", "amount_cents", "at_ms", "charge_key", "requests")

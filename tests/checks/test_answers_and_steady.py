@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from harness.checks import CannotSay
 from harness.checks.safety import NothingRejectedHappened
 from harness.checks.steady import SteadyAgain
 from harness.errors import ConfigError
+from harness.load.operations import NOT_SENT
 from harness.recording.records import Verdict
 from tests.histories import Drill
 
@@ -29,6 +31,25 @@ def test_a_key_that_was_sent_again_may_be_there(tmp_path: Path) -> None:
     drill = Drill(tmp_path).operation("a", 10, "rejected").operation("a", 11, "unknown")
     with pytest.raises(CannotSay, match="rejected"):
         REJECTED.check(drill.reading("orders", [{"order_id": "a"}]).ended())
+
+
+def test_where_nothing_was_rejected_a_claim_of_every_drill_holds_and_says_why(tmp_path: Path) -> None:
+    history = Drill(tmp_path).operation("a", 10).reading("orders", [{"order_id": "a"}]).ended()
+    with pytest.raises(CannotSay, match="no promise to break"):
+        REJECTED.check(history)
+    conclusion = replace(REJECTED, if_any=True).check(history)
+    assert conclusion.verdict is Verdict.PASS
+    assert conclusion.because == "none of 1 place_order was rejected: no such promise was made"
+
+
+def test_if_any_still_finds_the_lie_and_needs_somebody_who_asked(tmp_path: Path) -> None:
+    if_any = replace(REJECTED, if_any=True)
+    guilty = Drill(tmp_path / "guilty").operation("a", 10, "rejected").reading("orders", [{"order_id": "a"}])
+    assert if_any.check(guilty.ended()).verdict is Verdict.FAIL
+    with pytest.raises(CannotSay):
+        if_any.check(Drill(tmp_path / "nobody").reading("orders", [{"order_id": "a"}]).ended())
+    with pytest.raises(CannotSay, match="no final reading"):
+        if_any.check(Drill(tmp_path / "unread").operation("a", 10, "rejected").ended())
 
 
 def _two_phases(drill: Drill, *, after_ms: float = 20, after: str = "ok", late_ms: float = 0) -> Drill:
@@ -65,6 +86,13 @@ def test_latency_counts_from_the_intended_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize("outcome", ["unknown", "rejected"])
 def test_a_target_that_stops_answering_is_not_steady_again(outcome: str, tmp_path: Path) -> None:
     assert STEADY.check(_two_phases(Drill(tmp_path), after=outcome).ended()).verdict is Verdict.FAIL
+
+
+def test_what_the_generator_could_not_send_is_not_held_against_the_target(tmp_path: Path) -> None:
+    drill = _two_phases(Drill(tmp_path))
+    for number in range(20):
+        drill.operation(f"n{number}", 56 + number / 10, "rejected", error=f"{NOT_SENT}too many open files")
+    assert STEADY.check(drill.ended()).verdict is Verdict.PASS
 
 
 def test_a_target_that_was_never_well_has_no_steady_state_to_return_to(tmp_path: Path) -> None:

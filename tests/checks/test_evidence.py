@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 from harness.checks import CannotSay, Evidence
-from harness.checks.evidence import Converged, FaultBit, FaultHealed, FinalReading, HealthyBefore, SomeRows
-from harness.checks.timing import KeptUp, LoadReached, MachineCalm, MachineUncrowded
+from harness.checks.evidence import Converged, FaultBit, FaultHealed, HealthyBefore
+from harness.checks.hazards import SomeRows
+from harness.checks.load import GeneratorOnTime, KeptUp, LoadReached
+from harness.checks.machine import MachineCalm, MachineUncrowded
 from harness.load.operations import NOT_SENT
 from harness.recording.history import History
 from harness.recording.records import Phase
@@ -14,15 +16,14 @@ from tests.histories import Drill, innocent_drill
 LOAD = LoadReached(phase=Phase.STEADY, rate_per_s=5)
 CALM = MachineCalm(phases=(Phase.STEADY, Phase.IMPACT), max_stall_ms=100)
 PENDING = SomeRows(
-    reading="order_status_counts",
+    reading="order_statuses",
     what="pending orders",
     where={"status": "PENDING"},
-    sum_of="count",
     at_least=3,
     moment=Phase.IMPACT,
 )
 CONVERGED = Converged(reading="orders", open_where={"status": "PENDING"}, patience_s=15)
-FINAL = FinalReading(probes=("orders",))
+ON_TIME = GeneratorOnTime(phases=(Phase.STEADY,))
 UNCROWDED = MachineUncrowded(phases=(Phase.STEADY, Phase.IMPACT))
 KEPT_UP = KeptUp(reading="pending", rows_max=2)
 
@@ -40,18 +41,18 @@ def _steady(drill: Drill, *, every_s: float = 0.2, late_ms: float = 0, outcome: 
     return drill
 
 
-def _counts(drill: Drill, at_s: float, count: int) -> Drill:
-    rows = [{"status": "PENDING", "count": count}, {"status": "CONFIRMED", "count": 50}]
-    return drill.reading("order_status_counts", rows, at_s, final=False)
+def _statuses(drill: Drill, at_s: float, pending: int) -> Drill:
+    rows = [{"status": "PENDING"}] * pending + [{"status": "CONFIRMED"}] * 5
+    return drill.reading("order_statuses", rows, at_s, final=False)
 
 
 def _orders(drill: Drill, status: str, at_s: float = 84) -> Drill:
     return drill.reading("orders", [{"order_id": "a", "status": status}], at_s)
 
 
-def _cpu(drill: Drill, *, busy_s: float, ours_s: float) -> Drill:
+def _cpu(drill: Drill, *, busy_s: float, ours_s: float, late_s: float = 0) -> Drill:
     """Two cores: 40 s of each phase, of which in impact so much was used; steady is half idle and all ours."""
-    used = {5: (0.0, 0.0), 25: (20.0, 20.0), 45: (20.0 + busy_s, 20.0 + ours_s)}
+    used = {5.0: (0.0, 0.0), 25.0: (20.0, 20.0), 45.0 + late_s: (20.0 + busy_s, 20.0 + ours_s)}
     for at_s, (busy, ours) in used.items():
         value = {"all_s": 2.0 * at_s, "busy_s": 100 + busy, "ours_s": ours}
         drill.reading("machine_cpu", value, at_s, final=False)
@@ -78,10 +79,23 @@ def _pending(drill: Drill, *counts: int, from_s: float = 6) -> Drill:
         (HealthyBefore(operation="place_order"), _steady, True),
         (HealthyBefore(operation="place_order"), lambda drill: _steady(drill, outcome="unknown"), False),
         (HealthyBefore(operation="place_order"), lambda drill: drill, False),
+        (
+            HealthyBefore(operation="place_order"),
+            lambda drill: (
+                _steady(drill)
+                .operation("n", 12, "rejected", error=f"{NOT_SENT}no ports")
+                .operation("m", 13, "rejected", error=f"{NOT_SENT}no ports")
+            ),
+            True,
+        ),
         (LOAD, _steady, True),
         (LOAD, lambda drill: _steady(drill, every_s=0.25), False),
-        (LOAD, lambda drill: _steady(drill, late_ms=150), False),
+        (LOAD, lambda drill: _steady(drill, late_ms=150), True),
+        (LOAD, lambda drill: _steady(drill, late_ms=15_000), False),
         (LOAD, lambda drill: drill, False),
+        (ON_TIME, _steady, True),
+        (ON_TIME, lambda drill: _steady(drill, late_ms=150), False),
+        (ON_TIME, lambda drill: drill, False),
         (CALM, lambda drill: drill.heartbeat(), True),
         (CALM, lambda drill: drill.heartbeat(stall_at_s=30, late_ms=150), False),
         (CALM, lambda drill: drill.heartbeat(stall_at_s=30, late_ms=90), True),
@@ -91,17 +105,15 @@ def _pending(drill: Drill, *counts: int, from_s: float = 6) -> Drill:
         (UNCROWDED, lambda drill: _cpu(drill, busy_s=39, ours_s=38), True),
         (UNCROWDED, lambda drill: _cpu(drill, busy_s=39, ours_s=20), False),
         (UNCROWDED, lambda drill: _cpu(drill, busy_s=30, ours_s=10), True),
+        (UNCROWDED, lambda drill: _cpu(drill, busy_s=39, ours_s=38, late_s=3), False),
         (UNCROWDED, lambda drill: drill, False),
         (KEPT_UP, lambda drill: _pending(drill, 1, 2, 40), True),
         (KEPT_UP, lambda drill: _pending(drill, 1, 3, 5), False),
         (KEPT_UP, lambda drill: _pending(drill, 0, 0, from_s=30), False),
         (KEPT_UP, lambda drill: drill, False),
-        (FINAL, lambda drill: drill.reading("orders", []), True),
-        (FINAL, lambda drill: drill.reading("orders", [], final=False), False),
-        (FINAL, lambda drill: drill.reading("orders", None, error="refused"), False),
-        (PENDING, lambda drill: _counts(_counts(drill, 30, 1), 31, 3), True),
-        (PENDING, lambda drill: _counts(drill, 30, 2), False),
-        (PENDING, lambda drill: _counts(drill, 50, 9), False),
+        (PENDING, lambda drill: _statuses(_statuses(drill, 30, 1), 31, 3), True),
+        (PENDING, lambda drill: _statuses(drill, 30, 2), False),
+        (PENDING, lambda drill: _statuses(drill, 50, 9), False),
         (PENDING, lambda drill: drill, False),
         (CONVERGED, lambda drill: _orders(drill, "CONFIRMED"), True),
         (CONVERGED, lambda drill: _orders(drill, "PENDING"), True),
@@ -127,9 +139,10 @@ def test_a_planned_fault_that_was_never_injected_did_not_bite(tmp_path: Path) ->
 
 def test_a_target_that_hangs_does_not_make_the_generator_late(tmp_path: Path) -> None:
     """Nothing is answered, and all of it left in time: the load was there."""
-    seen = LOAD.seen(_steady(Drill(tmp_path), outcome="unknown").ended())
-    assert seen.ok
-    assert "the target answered none" in seen.sentence
+    history = _steady(Drill(tmp_path), outcome="unknown").ended()
+    assert LOAD.seen(history).ok
+    assert ON_TIME.seen(history).ok
+    assert "the target answered none" in ON_TIME.seen(history).sentence
 
 
 def test_what_the_generator_could_not_send_is_no_load_that_the_target_was_offered(tmp_path: Path) -> None:

@@ -7,17 +7,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.checks import Check, Claim, Conclusion, Evidence, Kind, Seen, from_record, to_record
-from harness.checks.evidence import Converged, FaultBit, FaultHealed, HealthyBefore, SomeRows
+from harness.checks import Check, Claim, Conclusion, Evidence, Kind, Missing, Seen, from_record, to_record
+from harness.checks.evidence import Converged, FaultBit, FaultHealed, HealthyBefore
+from harness.checks.hazards import SomeRows, UnheardCharges
 from harness.checks.judging import judge, overall
+from harness.checks.load import LoadReached
+from harness.checks.machine import MachineCalm, MachineUncrowded
 from harness.checks.steady import SteadyAgain
-from harness.checks.timing import LoadReached, MachineCalm
 from harness.errors import ConfigError, RecordingError
 from harness.recording.history import History
 from harness.recording.records import Phase, Stream, Verdict
 from harness.recording.rundir import read_run, stream_path, write_run
-from tests.checks.test_tables_checks import ALL, EVENTS, LOST, MONEY, SETTLED, STOCK, TWICE, charge_again
-from tests.histories import Drill, innocent_drill, innocent_tables
+from tests.checks.crimes import charge_again
+from tests.checks.test_tables_checks import ALL, EVENTS, LOST, MONEY, SETTLED, STOCK, TWICE
+from tests.histories import LEDGER, Drill, innocent_drill, innocent_tables
 
 CALM = MachineCalm(phases=(Phase.IMPACT,), max_stall_ms=100)
 
@@ -68,9 +71,49 @@ def test_a_contradicted_safety_claim_fails_whatever_else_went_wrong(ended: str, 
 
 @pytest.mark.parametrize("kind", [Kind.LIVENESS, Kind.RATE])
 def test_other_claims_are_not_convicted_without_their_evidence(kind: Kind, tmp_path: Path) -> None:
-    finding = judge(_guilty(tmp_path).ended(), [claim(TWICE, FaultBit(), kind=kind)])[0]
+    finding = judge(_guilty(tmp_path).ended(), [claim(TWICE, FaultHealed(), kind=kind)])[0]
     assert finding.verdict is Verdict.INCONCLUSIVE
     assert "no fault was requested" in finding.because
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_fault_that_did_not_bite_is_no_excuse(kind: Kind, tmp_path: Path) -> None:
+    """Without it the claim was easy to keep, and it was broken all the same."""
+    finding = judge(_guilty(tmp_path).ended(), [claim(TWICE, FaultBit(), kind=kind)])[0]
+    assert finding.verdict is Verdict.FAIL
+    assert finding.evidence[0].startswith("not seen, which can only have made it easier to hold: no fault")
+
+
+def _planned(tmp_path: Path, *, bit: bool, healed: bool = True) -> History:
+    drill = Drill(tmp_path, promised={"faults": ["provider killed"]})
+    for number in range(20):
+        drill.operation(f"o{number:03}", 26 + number, expect="declined" if number < 4 else "ok", cents=500)
+    return drill.fault(bit=bit, healed=healed).tables(innocent_tables()).ended()
+
+
+@pytest.mark.parametrize("check", ALL, ids=lambda check: type(check).__name__)
+def test_in_a_drill_with_faults_no_claim_is_green_unless_they_bit_and_were_healed(
+    check: Check, tmp_path: Path
+) -> None:
+    """No claim has to say so: one that forgot would be green for nothing."""
+    assert _verdict(_planned(tmp_path / "bit", bit=True), claim(check)) is Verdict.PASS
+    harmless = judge(_planned(tmp_path / "harmless", bit=False), [claim(check)])[0]
+    assert harmless.verdict is Verdict.INCONCLUSIVE
+    assert any(told.startswith("MISSING: provider killed did not bite") for told in harmless.evidence)
+    unhealed = judge(_planned(tmp_path / "unhealed", bit=True, healed=False), [claim(check)])[0]
+    assert unhealed.verdict is Verdict.INCONCLUSIVE
+
+
+def test_what_goes_without_saying_is_told_once(tmp_path: Path) -> None:
+    told = judge(_planned(tmp_path, bit=True), [claim(TWICE, FaultBit())])[0].evidence
+    assert [line for line in told if "refused" in line] == [
+        "seen: provider killed: 5 of 5 connections refused"
+    ]
+
+
+def test_a_drill_without_faults_needs_none(tmp_path: Path) -> None:
+    history = innocent_drill(tmp_path).tables(innocent_tables()).ended()
+    assert judge(history, [claim(TWICE)])[0].evidence == ()
 
 
 def test_a_machine_stall_excuses_rates_only(tmp_path: Path) -> None:
@@ -131,6 +174,8 @@ def test_claims_survive_json() -> None:
         LoadReached(phase=Phase.HEAL, rate_per_s=20),
         SomeRows(reading="x", what="rows", where={"status": ("A", "B")}, moment=Phase.IMPACT),
         Converged(reading="orders", open_where={"status": "PENDING"}, patience_s=1.5),
+        UnheardCharges(ledger=LEDGER, fault="answers lost", patience_s=1.5),
+        MachineUncrowded(phases=(Phase.HEAL,), if_missing=Missing.EXCUSES),
     )
     for whole in (*_claims(), claim(SteadyAgain(operation="place_order"), *others, kind=Kind.RATE)):
         again = from_record(json.loads(json.dumps(to_record(whole))))
@@ -153,6 +198,43 @@ def test_claims_survive_json() -> None:
 def test_claims_that_cannot_be_made_again_are_a_clear_error(record: dict[str, object]) -> None:
     with pytest.raises(RecordingError, match="no claim can be made"):
         from_record(record)
+
+
+@pytest.mark.parametrize(
+    ("type_name", "fields", "said"),
+    [
+        ("harness.checks.money:ChargedAtMostOnce", {"colour": "red"}, "it has no colour"),
+        ("harness.checks.money:NoSuch", {}, "NoSuch"),
+        ("harness.gone:NoSuch", {}, "harness.gone"),
+        ("antigravity:Flight", {}, "antigravity"),
+    ],
+)
+def test_a_claim_that_cannot_be_made_any_more_says_so_and_the_others_are_judged(
+    type_name: str, fields: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    innocent_drill(tmp_path, claim(TWICE, name="gone"), claim(MONEY, name="here")).tables(
+        innocent_tables()
+    ).ended()
+    run = read_run(tmp_path)
+    record = json.loads(json.dumps(run.claims[0]))
+    record["fields"]["check"] = {"type": type_name, "fields": fields}
+    write_run(tmp_path, replace(run, claims=(record, *run.claims[1:])))
+    gone, here = judge(History.load(tmp_path))
+    assert (gone.claim, gone.verdict, gone.sentence) == ("gone", Verdict.INCONCLUSIVE, "It holds.")
+    assert said in gone.because
+    assert here.verdict is Verdict.PASS
+    assert overall((gone, here)) is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("record", [{}, {"type": 3, "fields": 3}, to_record(TWICE)], ids=repr)
+def test_what_is_no_claim_at_all_is_never_green(record: dict[str, object], tmp_path: Path) -> None:
+    innocent_drill(tmp_path, claim(MONEY)).tables(innocent_tables()).ended()
+    write_run(tmp_path, replace(read_run(tmp_path), claims=(record, record)))
+    findings = judge(History.load(tmp_path))
+    assert [(finding.claim, finding.verdict) for finding in findings] == [
+        ("claim-1", Verdict.INCONCLUSIVE),
+        ("claim-2", Verdict.INCONCLUSIVE),
+    ]
 
 
 def test_the_streams_a_claim_looked_at_decide_which_damage_matters(tmp_path: Path) -> None:
@@ -214,15 +296,15 @@ def test_a_completed_run_without_its_line_counts_is_not_trusted(tmp_path: Path) 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crowded:
+class Absent:
     """Evidence that is never there."""
 
-    excuses_only: bool
+    if_missing: Missing
     only_for_rates: ClassVar[bool] = True
 
     def seen(self, history: History) -> Seen:
         del history
-        return Seen(ok=False, sentence="the machine was crowded")
+        return Seen(ok=False, sentence="it was not there")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,17 +319,24 @@ class Concluded:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "excuses_only", "judged"),
+    ("verdict", "if_missing", "judged"),
     [
-        (Verdict.PASS, True, Verdict.PASS),
-        (Verdict.PASS, False, Verdict.INCONCLUSIVE),
-        (Verdict.FAIL, True, Verdict.INCONCLUSIVE),
-        (Verdict.FAIL, False, Verdict.INCONCLUSIVE),
+        (Verdict.PASS, Missing.EXCUSES, Verdict.PASS),
+        (Verdict.PASS, Missing.VOIDS, Verdict.INCONCLUSIVE),
+        (Verdict.PASS, Missing.BOTH, Verdict.INCONCLUSIVE),
+        (Verdict.FAIL, Missing.EXCUSES, Verdict.INCONCLUSIVE),
+        (Verdict.FAIL, Missing.VOIDS, Verdict.FAIL),
+        (Verdict.FAIL, Missing.BOTH, Verdict.INCONCLUSIVE),
+        (Verdict.INCONCLUSIVE, Missing.EXCUSES, Verdict.INCONCLUSIVE),
+        (Verdict.INCONCLUSIVE, Missing.VOIDS, Verdict.INCONCLUSIVE),
     ],
 )
-def test_what_can_only_make_it_harder_excuses_a_failure_and_voids_no_success(
-    verdict: Verdict, excuses_only: bool, judged: Verdict, tmp_path: Path
+def test_evidence_is_missed_where_its_absence_can_have_brought_about_what_was_seen(
+    verdict: Verdict, if_missing: Missing, judged: Verdict, tmp_path: Path
 ) -> None:
     history = innocent_drill(tmp_path / "r").tables(innocent_tables()).ended()
-    one = claim(Concluded(verdict=verdict), Crowded(excuses_only=excuses_only), kind=Kind.RATE)
-    assert judge(history, [one])[0].verdict is judged
+    one = claim(Concluded(verdict=verdict), Absent(if_missing=if_missing), kind=Kind.RATE)
+    finding = judge(history, [one])[0]
+    assert finding.verdict is judged
+    lost = finding.verdict is Verdict.INCONCLUSIVE
+    assert finding.evidence[0].startswith("MISSING: " if lost else "not seen, which can only have made it")

@@ -74,6 +74,15 @@ def test_an_order_counts_from_when_it_was_acknowledged(tmp_path: Path) -> None:
     assert "1 orders passed their limit" in concluded.because
 
 
+def test_an_order_that_came_while_the_silence_was_being_measured_is_judged(tmp_path: Path) -> None:
+    """These are the orders that were charged without a word, before the breaker opened."""
+    drill = Drill(tmp_path / "r").fault(measured={"waited_s": 1.0}).operation("early", 25.2)
+    orders = [{"order_id": "early", "status": "CANCELLED", "total_cents": 500, "items": []}]
+    charged = [{"order_id": "early", "kind": "charge", "amount_cents": 500}]
+    concluded = CHECK.check(drill.reading("orders", orders).reading("ledger", charged).ended())
+    assert concluded.verdict is Verdict.FAIL
+
+
 def test_nothing_is_said_when_no_order_was_sent_early_enough(tmp_path: Path) -> None:
     with pytest.raises(CannotSay, match="no order was accepted early enough"):
         CHECK.check(history(tmp_path / "r", early="CANCELLED", sent_s=39))

@@ -1,24 +1,27 @@
 """Checks that compare final tables: each with an innocent shop, then with the shop guilty in one point."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.checks import CannotSay, Check
-from harness.checks.events import AppliedInOrder, EveryEventApplied
+from harness.checks.events import AppliedInOrder, EveryEventApplied, ViewAgrees
 from harness.checks.liveness import EveryOrderSettles, OrdersAreConfirmed, PendingSettlesAfterHeal
 from harness.checks.money import ChargedAtMostOnce, LedgersAgree, MoneyConserved
 from harness.checks.safety import NothingAcknowledgedIsLost
 from harness.checks.saga import UnwoundInReverse
 from harness.checks.stock import ReservationsMatchOrders, StockConserved
 from harness.recording.records import Phase, Verdict
-from tests.histories import LEDGER, ORDERS, RESERVATIONS, SAGA_LOG, innocent_drill, innocent_tables
+from tests.checks import crimes
+from tests.checks.crimes import Tables, row_of
+from tests.histories import LEDGER, ORDERS, RESERVATIONS, SAGA_LOG, Drill, innocent_drill, innocent_tables
 
-Tables = dict[str, list[dict[str, Any]]]
-
-LOST = NothingAcknowledgedIsLost(operation="place_order", reading="orders", column="order_id")
+LOST = NothingAcknowledgedIsLost(
+    operation="place_order", reading="orders", column="order_id", kept={"cents": "total_cents"}
+)
 TWICE = ChargedAtMostOnce(ledger=LEDGER)
 MONEY = MoneyConserved(orders=ORDERS, ledger=LEDGER)
 BOOKS = LedgersAgree(payments="payments", ledger=LEDGER)
@@ -41,133 +44,27 @@ HEALED = PendingSettlesAfterHeal(
 )
 EVENTS = AppliedInOrder(reading="applied_events")
 UNWOUND = UnwoundInReverse(log=SAGA_LOG, orders=ORDERS)
-APPLIED = EveryEventApplied(orders="orders", applied="applied_events")
-ALL: list[Check] = [LOST, TWICE, MONEY, BOOKS, STOCK, HELD, SETTLED, SHARE, HEALED, EVENTS, APPLIED, UNWOUND]
-
-
-def _row(tables: Tables, name: str, **where: Any) -> dict[str, Any]:
-    return next(row for row in tables[name] if all(row[key] == value for key, value in where.items()))
-
-
-def lose_an_order(tables: Tables) -> None:
-    tables["orders"].remove(_row(tables, "orders", order_id="o010"))
-
-
-def charge_again(tables: Tables) -> None:
-    tables["ledger"].append(dict(_row(tables, "ledger", order_id="o010")))
-
-
-def charge_again_and_refund(tables: Tables) -> None:
-    charge_again(tables)
-    tables["ledger"].append({**_row(tables, "ledger", order_id="o010"), "kind": "refund"})
-
-
-def charge_a_cancelled_order(tables: Tables) -> None:
-    tables["ledger"].append({**tables["ledger"][0], "order_id": "o001"})
-
-
-def charge_an_order_nobody_knows(tables: Tables) -> None:
-    tables["ledger"].append({**tables["ledger"][0], "order_id": "o999"})
-
-
-def charge_too_little(tables: Tables) -> None:
-    _row(tables, "ledger", order_id="o010")["amount_cents"] = 499
-
-
-def forget_to_charge(tables: Tables) -> None:
-    tables["ledger"].clear()
-
-
-def lose_a_mug(tables: Tables) -> None:
-    tables["stock"][0]["available"] -= 1
-
-
-def oversell(tables: Tables) -> None:
-    tables["stock"][0].update(available=-5, initial=tables["stock"][0]["sold"] - 5)
-
-
-def keep_the_goods_of_a_cancelled_order(tables: Tables) -> None:
-    _row(tables, "reservations", order_id="o001")["status"] = "RESERVED"
-
-
-def reserve_too_few(tables: Tables) -> None:
-    _row(tables, "reservations", order_id="o010")["quantity"] = 1
-
-
-def reserve_for_nobody(tables: Tables) -> None:
-    tables["reservations"].append({**tables["reservations"][-1], "order_id": "o999"})
-
-
-def leave_an_order_pending(tables: Tables) -> None:
-    _row(tables, "orders", order_id="o010")["status"] = "PENDING"
-
-
-def invent_a_status(tables: Tables) -> None:
-    _row(tables, "orders", order_id="o010")["status"] = "LIMBO"
-
-
-def cancel_what_was_to_be_confirmed(tables: Tables) -> None:
-    _row(tables, "orders", order_id="o010")["status"] = "CANCELLED"
-
-
-def confirm_late(tables: Tables) -> None:
-    _row(tables, "saga_log", order_id="o010", step_name="confirm-order")["executed_at"] += 5_000
-
-
-def never_confirm(tables: Tables) -> None:
-    tables["saga_log"].remove(_row(tables, "saga_log", order_id="o010", step_name="confirm-order"))
-
-
-def apply_twice(tables: Tables) -> None:
-    tables["applied_events"].append({**tables["applied_events"][-1], "seq": 1_000})
-
-
-def apply_backwards(tables: Tables) -> None:
-    first = _row(tables, "applied_events", order_id="o010", version=1)
-    second = _row(tables, "applied_events", order_id="o010", version=2)
-    first["seq"], second["seq"] = second["seq"], first["seq"]
-
-
-def skip_an_event(tables: Tables) -> None:
-    tables["applied_events"].remove(_row(tables, "applied_events", order_id="o010", version=1))
-
-
-def stop_before_the_last_event(tables: Tables) -> None:
-    tables["applied_events"].remove(_row(tables, "applied_events", order_id="o010", version=2))
-
-
-def never_hear_of_an_order(tables: Tables) -> None:
-    tables["applied_events"] = [row for row in tables["applied_events"] if row["order_id"] != "o010"]
-
-
-def apply_an_event_of_nobody(tables: Tables) -> None:
-    tables["applied_events"].append({**tables["applied_events"][-1], "order_id": "o999", "seq": 1_000})
-
-
-def compensate_half_way(tables: Tables) -> None:
-    step = _row(tables, "saga_log", order_id="o001", step_name="reserve-inventory", status="COMPENSATED")
-    tables["saga_log"].remove(step)
-
-
-def never_compensate(tables: Tables) -> None:
-    tables["saga_log"] = [
-        row for row in tables["saga_log"] if row["order_id"] != "o001" or row["status"] != "COMPENSATED"
-    ]
-
-
-def compensate_forwards(tables: Tables) -> None:
-    rows = [row for row in tables["saga_log"] if row["order_id"] == "o001" and row["status"] == "COMPENSATED"]
-    rows[0]["seq"], rows[1]["seq"] = rows[1]["seq"], rows[0]["seq"]
-
-
-def compensate_twice(tables: Tables) -> None:
-    step = _row(tables, "saga_log", order_id="o001", step_name="check-fraud", status="COMPENSATED")
-    tables["saga_log"].append({**step, "seq": 999})
-
-
-def compensate_what_was_never_done(tables: Tables) -> None:
-    step = _row(tables, "saga_log", order_id="o001", status="COMPENSATED")
-    tables["saga_log"].append({**step, "step_name": "ship", "seq": 999})
+APPLIED = EveryEventApplied(
+    orders="orders",
+    applied="applied_events",
+    last_event={"CONFIRMED": "OrderConfirmed", "CANCELLED": "OrderCancelled"},
+)
+SHOWN = ViewAgrees(orders="orders", view="order_view", numbers=("version", "total_cents"))
+ALL: list[Check] = [
+    LOST,
+    SHOWN,
+    TWICE,
+    MONEY,
+    BOOKS,
+    STOCK,
+    HELD,
+    SETTLED,
+    SHARE,
+    HEALED,
+    EVENTS,
+    APPLIED,
+    UNWOUND,
+]
 
 
 @pytest.mark.parametrize("check", ALL, ids=lambda check: type(check).__name__)
@@ -181,40 +78,50 @@ def test_an_innocent_shop_passes(check: Check, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("check", "crime", "example"),
     [
-        (LOST, lose_an_order, "o010"),
-        (TWICE, charge_again, "o010"),
-        (TWICE, charge_again_and_refund, "o010"),
-        (MONEY, charge_a_cancelled_order, "o001"),
-        (MONEY, charge_an_order_nobody_knows, "o999"),
-        (MONEY, charge_too_little, "o010"),
-        (MONEY, forget_to_charge, "o010"),
-        (BOOKS, charge_a_cancelled_order, "o001"),
-        (BOOKS, charge_an_order_nobody_knows, "o999"),
-        (BOOKS, charge_too_little, "o010"),
-        (STOCK, lose_a_mug, "mug"),
-        (STOCK, oversell, "mug"),
-        (STOCK, keep_the_goods_of_a_cancelled_order, "mug"),
-        (HELD, keep_the_goods_of_a_cancelled_order, "o001"),
-        (HELD, reserve_too_few, "o010"),
-        (HELD, reserve_for_nobody, "o999"),
-        (SETTLED, leave_an_order_pending, "o010"),
-        (SETTLED, invent_a_status, "o010"),
-        (SETTLED, keep_the_goods_of_a_cancelled_order, "o001"),
-        (SETTLED, charge_a_cancelled_order, "o001"),
-        (SHARE, cancel_what_was_to_be_confirmed, "o010"),
-        (HEALED, confirm_late, "o010"),
-        (HEALED, never_confirm, "o010"),
-        (EVENTS, apply_twice, "o019"),
-        (EVENTS, apply_backwards, "o010"),
-        (EVENTS, skip_an_event, "o010"),
-        (APPLIED, stop_before_the_last_event, "o010"),
-        (APPLIED, never_hear_of_an_order, "o010"),
-        (APPLIED, apply_an_event_of_nobody, "o999"),
-        (UNWOUND, compensate_half_way, "s-o001"),
-        (UNWOUND, never_compensate, "s-o001"),
-        (UNWOUND, compensate_forwards, "s-o001"),
-        (UNWOUND, compensate_twice, "s-o001"),
-        (UNWOUND, compensate_what_was_never_done, "s-o001"),
+        (LOST, crimes.lose_an_order, "o010"),
+        (LOST, crimes.change_what_was_ordered, "o010"),
+        (TWICE, crimes.charge_again, "o010"),
+        (TWICE, crimes.charge_again_and_refund, "o010"),
+        (MONEY, crimes.charge_a_cancelled_order, "o001"),
+        (MONEY, crimes.charge_an_order_nobody_knows, "o999"),
+        (MONEY, crimes.charge_too_little, "o010"),
+        (MONEY, crimes.forget_to_charge, "o010"),
+        (BOOKS, crimes.charge_a_cancelled_order, "o001"),
+        (BOOKS, crimes.charge_an_order_nobody_knows, "o999"),
+        (BOOKS, crimes.charge_too_little, "o010"),
+        (STOCK, crimes.lose_a_mug, "mug"),
+        (STOCK, crimes.oversell, "mug"),
+        (STOCK, crimes.keep_the_goods_of_a_cancelled_order, "mug"),
+        (HELD, crimes.keep_the_goods_of_a_cancelled_order, "o001"),
+        (HELD, crimes.reserve_too_few, "o010"),
+        (HELD, crimes.reserve_for_nobody, "o999"),
+        (HELD, crimes.forget_what_was_ordered, "o010"),
+        (SETTLED, crimes.leave_an_order_pending, "o010"),
+        (SETTLED, crimes.invent_a_status, "o010"),
+        (SETTLED, crimes.keep_the_goods_of_a_cancelled_order, "o001"),
+        (SETTLED, crimes.charge_a_cancelled_order, "o001"),
+        (SHARE, crimes.cancel_what_was_to_be_confirmed, "o010"),
+        (SHARE, crimes.lose_an_order, "o010"),
+        (HEALED, crimes.confirm_late, "o010"),
+        (HEALED, crimes.never_confirm, "o010"),
+        (EVENTS, crimes.apply_twice, "o019"),
+        (EVENTS, crimes.apply_backwards, "o010"),
+        (EVENTS, crimes.skip_an_event, "o010"),
+        (APPLIED, crimes.stop_before_the_last_event, "o010"),
+        (APPLIED, crimes.never_hear_of_an_order, "o010"),
+        (APPLIED, crimes.apply_an_event_of_nobody, "o999"),
+        (APPLIED, crimes.never_count_versions_up, "o010"),
+        (APPLIED, crimes.tell_the_wrong_end, "o010"),
+        (SHOWN, crimes.show_what_was, "o010"),
+        (SHOWN, crimes.show_another_price, "o010"),
+        (SHOWN, crimes.show_nothing, "o010"),
+        (SHOWN, crimes.show_what_is_not_there, "o999"),
+        (UNWOUND, crimes.compensate_half_way, "s-o001"),
+        (UNWOUND, crimes.never_compensate, "s-o001"),
+        (UNWOUND, crimes.compensate_forwards, "s-o001"),
+        (UNWOUND, crimes.compensate_twice, "s-o001"),
+        (UNWOUND, crimes.do_again_what_was_undone, "s-o001"),
+        (UNWOUND, crimes.compensate_what_was_never_done, "s-o001"),
     ],
     ids=lambda part: getattr(part, "__name__", None) or type(part).__name__,
 )
@@ -247,7 +154,7 @@ def test_empty_tables_prove_nothing(check: Check, tmp_path: Path) -> None:
 def test_a_consumer_that_stopped_has_done_nothing_out_of_order(tmp_path: Path) -> None:
     """Which is why it takes a check of its own to find it."""
     tables = innocent_tables()
-    stop_before_the_last_event(tables)
+    crimes.stop_before_the_last_event(tables)
     assert EVENTS.check(innocent_drill(tmp_path).tables(tables).ended()).verdict is Verdict.PASS
 
 
@@ -257,7 +164,7 @@ def test_an_order_that_the_fault_caught_on_its_way_need_not_be_confirmed(
 ) -> None:
     """o018 left at 44 s, a second before the phase of interest ended."""
     tables = innocent_tables()
-    _row(tables, "orders", order_id="o018")["status"] = "CANCELLED"
+    row_of(tables, "orders", order_id="o018")["status"] = "CANCELLED"
     history = innocent_drill(tmp_path).tables(tables).ended()
     share = OrdersAreConfirmed(
         operation="place_order",
@@ -270,6 +177,34 @@ def test_an_order_that_the_fault_caught_on_its_way_need_not_be_confirmed(
     assert share.check(history).verdict is verdict
 
 
+def test_a_shop_that_turns_nearly_everybody_away_does_not_confirm_nearly_everything(tmp_path: Path) -> None:
+    drill = Drill(tmp_path).fault()
+    for number in range(20):
+        drill.operation(f"o{number:03}", 26 + number, "ok" if number == 4 else "rejected")
+    tables = {
+        name: [row for row in rows if row.get("order_id") == "o004"]
+        for name, rows in innocent_tables().items()
+    }
+    conclusion = replace(SHARE, phases=(Phase.IMPACT,)).check(drill.tables(tables).ended())
+    assert conclusion.verdict is Verdict.FAIL
+    assert "1 of 19 orders sent in impact were confirmed" in conclusion.because
+    assert "18 of the others were not even accepted" in conclusion.because
+
+
+def test_an_order_whose_answer_was_lost_counts_as_what_became_of_it(tmp_path: Path) -> None:
+    drill = Drill(tmp_path).fault()
+    for number in range(4, 20):
+        drill.operation(f"o{number:03}", 26 + number, "unknown")
+    conclusion = replace(SHARE, phases=(Phase.IMPACT,)).check(drill.tables(innocent_tables()).ended())
+    assert conclusion.verdict is Verdict.PASS
+
+
+def test_an_operation_recorded_without_what_was_ordered_cannot_be_compared(tmp_path: Path) -> None:
+    history = Drill(tmp_path).operation("o010", 26).tables(innocent_tables()).ended()
+    with pytest.raises(CannotSay, match="without their 'cents'"):
+        LOST.check(history)
+
+
 def test_a_price_with_half_cents_is_refused_and_not_rounded(tmp_path: Path) -> None:
     tables = innocent_tables()
     tables["ledger"][0]["amount_cents"] = 500.5
@@ -279,21 +214,21 @@ def test_a_price_with_half_cents_is_refused_and_not_rounded(tmp_path: Path) -> N
 
 def test_money_in_an_open_order_is_neither_right_nor_wrong_yet(tmp_path: Path) -> None:
     tables = innocent_tables()
-    leave_an_order_pending(tables)
+    crimes.leave_an_order_pending(tables)
     with pytest.raises(CannotSay, match="1 orders are paid and still open"):
         MONEY.check(innocent_drill(tmp_path).tables(tables).ended())
 
 
 def test_a_second_charge_may_be_allowed_once_the_first_was_refunded(tmp_path: Path) -> None:
     tables = innocent_tables()
-    charge_again_and_refund(tables)
+    crimes.charge_again_and_refund(tables)
     lenient = ChargedAtMostOnce(ledger=LEDGER, refunded_counts=False)
     assert lenient.check(innocent_drill(tmp_path).tables(tables).ended()).verdict is Verdict.PASS
 
 
 def test_a_step_that_timed_out_may_be_compensated_and_need_not_be(tmp_path: Path) -> None:
     tables = innocent_tables()
-    payment = _row(tables, "saga_log", order_id="o001", step_name="process-payment")
+    payment = row_of(tables, "saga_log", order_id="o001", step_name="process-payment")
     payment["status"] = "TIMED_OUT"
     tables["saga_log"].append({**payment, "status": "COMPENSATED", "seq": 12.0})
     for place, row in enumerate(row for row in tables["saga_log"] if row["order_id"] == "o001"):

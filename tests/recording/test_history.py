@@ -167,6 +167,13 @@ def test_a_fault_is_one_episode(tmp_path: Path) -> None:
     assert episode.effect == "5 of 5 connections refused"
 
 
+def test_a_silence_was_there_while_it_was_being_waited_in(tmp_path: Path) -> None:
+    silent = Drill(tmp_path / "silent").fault(measured={"waited_s": 1.5}).ended().faults[0]
+    refused = Drill(tmp_path / "refused").fault().ended().faults[0]
+    never = Drill(tmp_path / "never").fault(bit=False).ended().faults[0]
+    assert [episode.since_ns for episode in (silent, refused, never)] == [at(24.5), at(26), None]
+
+
 def test_a_fault_that_failed_tells_why(tmp_path: Path) -> None:
     (episode,) = Drill(tmp_path).fault(bit=False).ended().faults
     assert (episode.active_ns, episode.seen, episode.effect) == (None, False, "it still answers")

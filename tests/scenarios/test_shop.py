@@ -6,13 +6,14 @@ from dataclasses import asdict
 import pytest
 
 from harness.chance import Chance
-from harness.checks import from_record, to_record
+from harness.checks import Missing, from_record, to_record
+from harness.checks.load import LoadReached
 from harness.load import operations
 from harness.load.operations import Answer
-from harness.recording.records import Outcome
+from harness.recording.records import Outcome, Phase
 from harness.settings import Settings
 from scenarios import shop
-from scenarios.claims import universal
+from scenarios.claims import bounded, compared, universal
 from scenarios.profiles import CI
 from scenarios.shop import DECLINED_CARD, PlaceOrder, observation
 
@@ -27,7 +28,13 @@ def test_declined_cards_are_told_to_the_checkers() -> None:
     requests = [PlaceOrder(declined_share=0.3).request(n, Chance(n).stream("order")) for n in range(300)]
     declined = [request for request in requests if request.body["card"] == DECLINED_CARD]
     assert 0 < len(declined) < 300
-    assert all((request in declined) == (request.detail == {"expect": "declined"}) for request in requests)
+    assert all((request in declined) == (request.detail.get("expect") == "declined") for request in requests)
+
+
+def test_what_was_ordered_is_told_to_the_checkers() -> None:
+    request = PlaceOrder().request(7, Chance(3).stream("order"))
+    assert request.detail["amount_cents"] == request.body["amount_cents"]
+    assert request.detail["pieces"] == sum(item["quantity"] for item in request.body["items"])
 
 
 @pytest.mark.parametrize(
@@ -61,10 +68,37 @@ def test_every_claim_survives_its_way_through_the_recording() -> None:
     assert len({claim.id for claim in claims}) == len(claims)
 
 
+def test_a_crowded_end_excuses_and_a_crowded_steady_hides() -> None:
+    """What slows the time after the fault makes "as before" hard to keep, what slows steady makes it easy."""
+    weights = {
+        (phase, type(evidence).__name__): evidence.if_missing
+        for evidence in compared(CI.outage_in_time, 10)
+        for phase in getattr(evidence, "phases", ())
+    }
+    assert {phase for phase, _ in weights} == {Phase.STEADY, Phase.IMPACT, Phase.HEAL}
+    for (phase, _), weight in weights.items():
+        assert weight is (Missing.VOIDS if phase is Phase.STEADY else Missing.EXCUSES)
+
+
+def test_a_bound_on_one_side_is_voided_by_too_little_load_only() -> None:
+    for evidence in bounded(CI.outage_in_time, 10):
+        wanted = Missing.VOIDS if isinstance(evidence, LoadReached) else Missing.EXCUSES
+        assert evidence.if_missing is wanted
+
+
 def test_what_the_claims_read_is_what_the_probes_read() -> None:
     final = {probe.name for probe in observation().final}
     text = json.dumps([to_record(claim) for claim in universal(CI.steady, 10)])
-    for name in ("orders", "ledger", "payments", "stock", "reservations", "applied_events", "saga_log"):
+    for name in (
+        "orders",
+        "ledger",
+        "payments",
+        "stock",
+        "reservations",
+        "applied_events",
+        "order_view",
+        "saga_log",
+    ):
         assert f'"{name}"' in text
         assert name in final
 

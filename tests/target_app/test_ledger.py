@@ -38,6 +38,20 @@ def test_the_same_key_for_another_amount_is_refused(ledger: Ledger) -> None:
     assert kinds(ledger) == ["charge"]
 
 
+def test_the_books_tell_how_many_requests_came_for_a_key(ledger: Ledger) -> None:
+    charge(ledger)
+    charge(ledger, key="k2")
+    charge(ledger)
+    charge(ledger, amount_cents=501)  # refused, and it came all the same
+    refund(ledger)
+    refund(ledger)
+    assert [(entry["key"], entry["requests"]) for entry in ledger.entries()] == [
+        ("k1", 3),
+        ("k2", 1),
+        ("r1", 2),
+    ]
+
+
 def test_a_declined_card_is_not_charged_and_stays_declined(ledger: Ledger) -> None:
     assert [charge(ledger, card="tok_declined"), charge(ledger, card="tok_declined")] == [402, 402]
     assert kinds(ledger) == []

@@ -1,0 +1,124 @@
+"""The hazard itself was there: a drill without it is green for nothing.
+
+A hazard is looked for where a customer or a partner would see it, and never in what the target says of itself: a defect
+may be that it says nothing, or counts wrongly.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import polars as pl
+
+from harness.checks import CannotSay, Missing, Seen
+from harness.checks.books import Ledger
+from harness.checks.moments import requested_faults, whole_phase
+from harness.checks.tables import matches, rows_of
+from harness.clock import NS_PER_S
+from harness.errors import ConfigError
+from harness.recording.history import History
+from harness.recording.records import Phase
+
+
+@dataclass(frozen=True, kw_only=True)
+class SomeRows:
+    """A reading had rows of a kind: the hazard itself was there.
+
+    Attributes:
+        reading: Its value is a list of objects, or one object, which is taken as one row.
+        what: What such rows are, for people: "pending orders".
+        where: Wanted values by column; a tuple of values means any of them.
+        at_least: How many, in a single reading.
+        moment: The phase whose readings are looked through, or None for the final reading.
+    """
+
+    reading: str
+    what: str
+    at_least: int = 1
+    where: Mapping[str, Any] = field(default_factory=dict)
+    moment: Phase | None = None
+    if_missing: ClassVar[Missing] = Missing.VOIDS
+    only_for_rates: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        """Refuse a condition that always holds."""
+        if self.at_least < 1:
+            raise ConfigError(f"at_least must be at least 1, got {self.at_least}: no rows would be enough")
+
+    def seen(self, history: History) -> Seen:
+        """The most rows that any one reading had."""
+        counts = [self._count(value) for value in self._values(history)]
+        when = f"during {self.moment.value}" if self.moment else "at the end"
+        if not counts:
+            raise CannotSay(f"no reading of {self.reading!r} {when}: {self.what} may have been there or not")
+        told = f"up to {max(counts)} {self.what} {when} in {len(counts)} readings of {self.reading!r}"
+        return Seen(ok=max(counts) >= self.at_least, sentence=f"{told} (wanted {self.at_least})")
+
+    def _values(self, history: History) -> list[Any]:
+        if self.moment is None:
+            final = history.final_line(self.reading)
+            return [] if final is None else [history.final_reading(self.reading)]
+        span = whole_phase(history, self.moment)
+        return [observation.value for observation in history.readings(self.reading, span)]
+
+    def _count(self, value: Any) -> int:
+        return sum(matches(row, self.where) for row in rows_of(value))
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnheardCharges:
+    """Orders were charged while the answers were lost, and their payment was asked for again or given back.
+
+    It is what can charge twice: the money was taken, the target does not know, and then it acts. All of it is told by
+    the ledger of the one who moved the money, and by the fault's own measurements.
+
+    Attributes:
+        ledger: With the moment of each charge and how many requests came for it.
+        fault: Title of the fault that lost the answers.
+        patience_s: How long the target waits for an answer. A charge made so shortly before healing began, or
+            shorter, may have been heard of after all, and is not counted.
+        at_least: How many orders.
+    """
+
+    ledger: Ledger
+    fault: str
+    patience_s: float
+    at_least: int = 1
+    if_missing: ClassVar[Missing] = Missing.VOIDS
+    only_for_rates: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        """Refuse a condition that always holds."""
+        if self.at_least < 1 or self.patience_s < 0:
+            raise ConfigError(
+                f"at_least must be at least 1 and patience_s not negative, got {self.at_least} and {self.patience_s}: "
+                "no charge at all, or one that was answered, would be enough."
+            )
+
+    def seen(self, history: History) -> Seen:
+        """Count the orders, and those of them that were given back."""
+        unheard = self._while_lost(history)
+        books = self.ledger.by_order(history)
+        acted = books.join(unheard, on="order", how="inner").filter(
+            (pl.col("requests") > 1) | (pl.col("charges") > 1) | (pl.col("refunds") > 0)
+        )
+        given_back = acted.filter(pl.col("refunds") > 0).height
+        return Seen(
+            ok=acted.height >= self.at_least,
+            sentence=(
+                f"{unheard.height} orders were charged while nobody could hear of it; for {acted.height} of them the "
+                f"charge was asked for again or given back ({given_back} given back), by the ledger "
+                f"{self.ledger.reading!r} (wanted {self.at_least})"
+            ),
+        )
+
+    def _while_lost(self, history: History) -> pl.DataFrame:
+        """`order` and `requests` (the most for one charge) of the orders charged while answers were lost."""
+        lost = pl.lit(False)
+        for episode in requested_faults(history, self.fault):
+            if episode.since_ns is None or episode.healing_ns is None:
+                raise CannotSay(f"{episode.title} was not seen to begin and to be healed")
+            until_ns = episode.healing_ns - round(self.patience_s * NS_PER_S)
+            lost |= pl.col("at_ns").is_between(episode.since_ns, until_ns)
+        charges = self.ledger.load_charges(history).filter(lost)
+        return charges.group_by("order").agg(pl.col("requests").max())
