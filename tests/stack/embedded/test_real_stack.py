@@ -145,6 +145,14 @@ def test_a_reset_leaves_nothing_of_what_was_there(stack: EmbeddedStack) -> None:
     ]
 
 
+def test_a_reset_starts_a_dead_toxiproxy_again_with_all_its_links(stack: EmbeddedStack) -> None:
+    stack.links["taker->maker"].disable()
+    stack.services["toxiproxy"].kill()
+    stack.fresh()
+    assert all(link.is_enabled() for link in stack.links.values())
+    assert httpx.get(stack.links["taker->maker"].entrance.url, trust_env=False).text == "ok"
+
+
 def test_a_reset_that_leaves_something_is_refused(
     stack: EmbeddedStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
