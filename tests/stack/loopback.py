@@ -6,6 +6,7 @@ import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import cycle, islice
 from typing import Self
 
 from harness.stack import Address, WireProtocol
@@ -13,11 +14,16 @@ from harness.stack import Address, WireProtocol
 FIRST_PORT, LAST_PORT = 24_000, 24_999  # below the ephemeral range
 
 
+# Each in its turn, from a random one on: tests that run at once seldom meet, and a port that is given up for a while
+# (a proxy switched off) is not somebody else's when it is wanted back.
+_TURNS = islice(
+    cycle(range(FIRST_PORT, LAST_PORT + 1)), random.SystemRandom().randrange(LAST_PORT - FIRST_PORT), None
+)
+
+
 def free_port() -> int:
-    """A port nothing listens on, at random, so that tests which run at once seldom meet."""
-    candidates = list(range(FIRST_PORT, LAST_PORT + 1))
-    random.SystemRandom().shuffle(candidates)
-    for port in candidates:
+    """A port nothing listens on."""
+    for port in islice(_TURNS, LAST_PORT - FIRST_PORT):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with suppress(OSError):
