@@ -34,6 +34,8 @@ from harness.load.plan import LoadPlan
 from harness.recording.records import Outcome, Stream
 from harness.recording.rundir import stream_path
 from harness.stack import Address
+from harness.stack.embedded.readiness import is_ready
+from harness.stack.process import Readiness, ReadyKind
 from harness.supervisor.ports import FIRST_PORT, LAST_PORT, LOOPBACK, is_free
 
 ORDINARY = steady(300, seconds=3)
@@ -184,7 +186,8 @@ def _await_port(process: subprocess.Popen[bytes], port: int) -> None:
     def there() -> bool:
         if process.poll() is not None:
             raise LoadError(f"{process.args!r} ended with {process.returncode} before it answered")
-        return not is_free(port)
+        # Not `is_free`: it would bind the port for a moment, perhaps the very one in which the process wants it.
+        return is_ready(Readiness(kind=ReadyKind.TCP, port=port))
 
     wait_until(there, within_s=30, what=f"port {port}")
 
