@@ -1,6 +1,6 @@
 """What a stack needs of the machine it runs on, looked at one thing after the other.
 
-Each look is a `Check`: what was seen, with figures, and what helps when it is not enough. Looking changes nothing and
+Each look is a `Check`: what was seen, with figures, and what helps when it is not enough. Looking starts nothing and
 never fails. What is only bad for the measurements is a warning; what keeps a stack from starting is a problem.
 """
 

@@ -17,15 +17,9 @@ from harness.recording.records import Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class ChargedAtMostOnce:
-    """No order is charged twice.
-
-    Attributes:
-        refunded_counts: Whether a second charge is wrong even where a refund has made up for it. False
-            allows an order to be charged again after it was refunded.
-    """
+    """No order is charged twice. A second charge is wrong even where a refund has made up for it."""
 
     ledger: Ledger
-    refunded_counts: bool = True
 
     def check(self, history: History) -> Conclusion:
         """FAIL names the orders with more than one charge, and says how many are still out of pocket."""
@@ -33,7 +27,7 @@ class ChargedAtMostOnce:
         if charged.is_empty():
             raise CannotSay(f"{self.ledger.reading!r} has no charge: nothing could have been charged twice")
         standing = charged.filter(pl.col("charges") - pl.col("refunds") > 1)
-        doubled = charged.filter(pl.col("charges") > 1) if self.refunded_counts else standing
+        doubled = charged.filter(pl.col("charges") > 1)
         return conclude(
             keys(doubled["order"]),
             otherwise=f"{charged.height} orders were charged, each once",

@@ -209,10 +209,8 @@ class _Run:
 
     def _arrive(self, elapsed_s: float) -> None:
         pending, self._pending = self._pending, None
-        came_from, self.progress = (
-            self.progress,
-            Progress.OVER,
-        )  # where an error leaves it: healed, or promised to be
+        came_from = self.progress
+        self.progress = Progress.OVER  # where an error leaves it: healed, or promised to be
         if pending is not None:
             pending.result()
         if came_from is Progress.INJECTING:

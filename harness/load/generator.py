@@ -24,7 +24,7 @@ class LoadState(msgspec.Struct, frozen=True, kw_only=True):
     """How a generator stands.
 
     Attributes:
-        state: armed, running, draining (nothing new, answers outstanding) or done.
+        state: armed, running, draining (nothing new, answers outstanding), done or broken.
         sent, done: Requests so far; `in_flight` are sent and not done.
         not_sent: Requests that the generator itself could not send. They are rejected too, and neither sent nor done.
         sent_last_second: The rate that is really offered.

@@ -34,7 +34,7 @@ class FaultEpisode:
             healed are noted after the effect was measured: it began up to that long earlier.
         effect: The sentence of the measured effect, or of the error that came instead.
         seen: Whether the effect was the one asked for.
-        healed_effect, healed_seen, healed_measured: The same for healing.
+        healed_effect, healed_seen: The same for healing.
     """
 
     number: int
@@ -49,7 +49,6 @@ class FaultEpisode:
     measured: Mapping[str, float] = field(default_factory=dict)
     healed_effect: str = ""
     healed_seen: bool = False
-    healed_measured: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def since_ns(self) -> int | None:
@@ -112,7 +111,6 @@ def _next_stage(episode: FaultEpisode, line: FaultNoted) -> FaultEpisode:  # noq
                 healed_ns=line.at_ns,
                 healed_effect=line.sentence,
                 healed_seen=line.seen,
-                healed_measured=line.measured,
             )
         case FaultStage.FAILED if episode.active_ns is None:
             return replace(episode, effect=line.sentence)

@@ -37,6 +37,7 @@ PENDING_MIN = round(BACKLOG_S * RATE_PER_S)
 
 healthy = HealthyBefore(operation=PLACE_ORDER)
 silent = BlackHole(link="payments->provider", lost=Lost.ANSWERS)
+killed = Killed(service="provider")
 waiting_orders = SomeRows(
     reading="pending_orders", what="pending orders", at_least=PENDING_MIN, moment=Phase.IMPACT
 )
@@ -67,7 +68,7 @@ def test_orders_wait_for_a_lost_provider_and_settle_when_it_is_back(chaos: Chaos
         faults=[
             Planned(fault=silent, for_s=0.3 * phases.impact_s),
             # Late enough for the silence to have been measured to be over: of a dead provider nobody could say.
-            Planned(fault=Killed(service="provider"), at_s=0.65 * phases.impact_s),
+            Planned(fault=killed, at_s=0.65 * phases.impact_s),
         ],
         phases=phases,
         claims=(
@@ -81,7 +82,7 @@ def test_orders_wait_for_a_lost_provider_and_settle_when_it_is_back(chaos: Chaos
                     log=SAGA_LOG,
                     last_step="confirm-order",
                     within_s=profile.settle_after_heal_s,
-                    fault="provider killed",
+                    fault=killed.title,
                     expect_not=NOT_DECLINED,
                 ),
                 counts_only_if=(healthy, waiting_orders, *bounded(phases, RATE_PER_S)),

@@ -219,11 +219,12 @@ def test_money_in_an_open_order_is_neither_right_nor_wrong_yet(tmp_path: Path) -
         MONEY.check(innocent_drill(tmp_path).tables(tables).ended())
 
 
-def test_a_second_charge_may_be_allowed_once_the_first_was_refunded(tmp_path: Path) -> None:
+def test_a_second_charge_is_one_too_many_even_once_the_first_was_refunded(tmp_path: Path) -> None:
     tables = innocent_tables()
     crimes.charge_again_and_refund(tables)
-    lenient = ChargedAtMostOnce(ledger=LEDGER, refunded_counts=False)
-    assert lenient.check(innocent_drill(tmp_path).tables(tables).ended()).verdict is Verdict.PASS
+    conclusion = ChargedAtMostOnce(ledger=LEDGER).check(innocent_drill(tmp_path).tables(tables).ended())
+    assert conclusion.verdict is Verdict.FAIL
+    assert "0 of them with no refund" in conclusion.because
 
 
 def test_a_step_that_timed_out_may_be_compensated_and_need_not_be(tmp_path: Path) -> None:

@@ -50,12 +50,12 @@ def test_a_machine_that_stands_still_is_one_line_as_late_as_it_was(tmp_path: Pat
 
 def test_it_ends_with_the_harness_even_when_that_is_killed(tmp_path: Path) -> None:
     program = (
-        "import pathlib, time\n"
+        "import pathlib, signal\n"
         "from harness.probes.heartbeat import Heartbeat\n"
         f"heart = Heartbeat(pathlib.Path({str(tmp_path)!r}))\n"
         "heart.start()\n"
         "print(heart._process.pid, flush=True)\n"
-        "time.sleep(60)\n"
+        "signal.pause()\n"
     )
     root = Path(__file__).parents[2]
     harness = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=root)

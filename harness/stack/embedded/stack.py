@@ -36,8 +36,6 @@ from harness.supervisor import state
 from harness.supervisor.client import SupervisorClient
 from harness.supervisor.ports import busy
 
-LOGS = "logs"
-
 
 @dataclass
 class EmbeddedStack:
