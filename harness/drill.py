@@ -64,7 +64,7 @@ class Observation:
         watched: Probes read again and again during the whole drill.
         every_s: How often. It is the precision of every moment concluded from them.
         final: Probes read once everything has settled.
-        open_work: Probes that read one row for each thing that still has to settle.
+        open_work: Probes that read one row for each thing that still has to settle; read before the final ones.
         gauges: Short names for the terminal, of watched probes; shown is how many rows they read.
     """
 
@@ -219,7 +219,9 @@ class Drill:
             generator.stop()
             self._converge(watch, generator)
             polling.stop()
-            final_readings(self.observing.final, self.stack, recorder, timeout_s=READING_TIMEOUT_S)
+            # Open work first: if nothing was on its way then, nothing moved while the others were read.
+            last = (*self.observing.open_work, *self.observing.final)
+            final_readings(last, self.stack, recorder, timeout_s=READING_TIMEOUT_S)
             note.ended()
             self._weigh_losses(recorder)
 
@@ -255,7 +257,7 @@ class Drill:
         )
 
     def _converge(self, watch: Watch, generator: RunningLoad) -> None:
-        """Wait for everything open to settle, and at least as long as the target's longest time-out."""
+        """Wait for everything open to settle, but no longer than it may take; and at least for the quiet time."""
         generator.wait_done(within_s=self.load.timeout_s + 5)
         begin_ns = self.clock.now_ns()
         quiet_until = begin_ns + round(self.phases.quiet_s * NS_PER_S)

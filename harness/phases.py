@@ -19,9 +19,11 @@ class Phases:
         steady_s: Proves that the target was well before the fault is blamed.
         impact_s: The faults are there. 0 for a drill without any.
         heal_s: The faults are gone, load goes on, recovery is measured.
-        converge_s: At most this long for everything open to settle after the last request.
-        quiet_s: At least this long between the last request and the final reading: longer than the target's
-            longest retry, saga and queue time-out, or an effect that comes late is never seen.
+        converge_s: At most this long for everything open to settle after the last request: longer than the target's
+            longest retry, saga and queue limit, or what is only late looks stuck.
+        quiet_s: At least this long between the last answer and the final reading, even if nothing is on its way by
+            any reading: longer than what no reading shows may take, such as a request between two services. Where a
+            drill provokes a limit it is longer than that, so that an effect which comes too late is seen.
     """
 
     warm_up_s: float

@@ -8,13 +8,14 @@ everything is not safe, it is useless.
 from harness.checks import Check, Claim, Evidence, Kind, Missing
 from harness.checks.books import Ledger, Orders, Reservations, SagaLog
 from harness.checks.events import AppliedInOrder, EveryEventApplied, ViewAgrees
-from harness.checks.evidence import Converged, HealthyBefore
+from harness.checks.evidence import HealthyBefore
 from harness.checks.liveness import EveryOrderSettles, OrdersAreConfirmed
 from harness.checks.load import GeneratorOnTime, KeptUp, LoadReached
 from harness.checks.machine import MachineCalm, MachineUncrowded
 from harness.checks.money import ChargedAtMostOnce, LedgersAgree, MoneyConserved
+from harness.checks.rest import AllWorkEnds, AtRest, HadItsTime
 from harness.checks.safety import NothingAcknowledgedIsLost, NothingRejectedHappened
-from harness.checks.saga import UnwoundInReverse
+from harness.checks.saga import UndoneExactly
 from harness.checks.steady import SteadyAgain
 from harness.checks.stock import ReservationsMatchOrders, StockConserved
 from harness.checks.survival import NoServiceEndedByItself
@@ -31,6 +32,8 @@ RESERVATIONS = Reservations(reading="reservations")
 SAGA_LOG = SagaLog(reading="saga_log")
 NOT_DECLINED = {"expect": DECLINED}
 LAST_EVENT = {"CONFIRMED": "OrderConfirmed", "CANCELLED": "OrderCancelled"}
+# What the shop still has to do, as it is read before the final readings.
+OPEN_WORK = ("open_work", "unread_events")
 # Words of the saga log after which a step may have had its effect.
 SAGA_UNCERTAIN = ("STARTED", "QUEUED")
 
@@ -70,6 +73,16 @@ def compared(phases: Phases, rate_per_s: float) -> tuple[Evidence, ...]:
     )
 
 
+def at_rest(phases: Phases) -> AtRest:
+    """What books that are compared with each other count only with."""
+    return AtRest(open_work=OPEN_WORK, quiet_s=phases.quiet_s)
+
+
+def had_its_time(phases: Phases) -> HadItsTime:
+    """What a claim that something happens in the end counts only with. Each profile converges longer than any limit."""
+    return HadItsTime(open_work=OPEN_WORK, patience_s=phases.converge_s)
+
+
 def _under_load(phases: Phases) -> tuple[Phase, ...]:
     return tuple(phase for phase, _ in phases.timetable() if phase is not Phase.WARM_UP)
 
@@ -100,29 +113,28 @@ def universal(
         rate_per_s: The load it plans.
         double_charge_risk: What must have been seen, besides, before "no order is charged twice" says anything.
     """
+    # What is false of books at rest is false however the shop felt before; what came late may be for its illness.
+    well = HealthyBefore(operation=PLACE_ORDER, if_missing=Missing.VOIDS)
     healthy = HealthyBefore(operation=PLACE_ORDER)
-    # Books that are compared with each other must be at rest.
-    settled = Converged(reading="orders", open_where={"status": "PENDING"}, patience_s=phases.quiet_s)
 
-    def claim(
-        name: str,
-        sentence: str,
-        check: Check,
-        *evidence: Evidence,
-        kind: Kind = Kind.SAFETY,
-        source: str = UNIVERSAL,
-    ) -> Claim:
-        return Claim(
-            id=name,
-            sentence=sentence,
-            source=source,
-            check=check,
-            counts_only_if=(healthy, *evidence),
-            kind=kind,
-        )
+    def never(name: str, sentence: str, check: Check, *evidence: Evidence) -> Claim:
+        """What is wrong at any moment."""
+        return _claim(name, sentence, check, (well, *evidence), Kind.SAFETY)
+
+    def at_last(name: str, sentence: str, check: Check) -> Claim:
+        """What must agree when nothing moves any more, and may differ while something does."""
+        return _claim(name, sentence, check, (well, at_rest(phases)), Kind.LIVENESS)
+
+    def in_time(name: str, sentence: str, check: Check) -> Claim:
+        """What must have come to its end, unless it was kept from it."""
+        return _claim(name, sentence, check, (healthy, had_its_time(phases)), Kind.LIVENESS)
+
+    def while_well(name: str, sentence: str, check: Check, evidence: tuple[Evidence, ...]) -> Claim:
+        """A time or a rate."""
+        return _claim(name, sentence, check, (healthy, *evidence), Kind.RATE)
 
     return (
-        claim(
+        never(
             "nothing-acknowledged-is-lost",
             "Every order that was acknowledged to a client exists, as it was placed.",
             NothingAcknowledgedIsLost(
@@ -132,80 +144,73 @@ def universal(
                 kept={"amount_cents": "total_cents", "pieces": "pieces"},
             ),
         ),
-        claim(
+        never(
             "nothing-rejected-happened",
             "No order exists of which a client was told that it certainly does not.",
             NothingRejectedHappened(operation=PLACE_ORDER, reading="orders", column="order_id", if_any=True),
         ),
-        claim(
+        never(
             "no-order-is-charged-twice",
             "No order is charged twice, by the provider's own ledger.",
             ChargedAtMostOnce(ledger=LEDGER),
             *double_charge_risk,
         ),
-        claim(
+        at_last(
             "money-is-conserved",
             "The provider kept the total of each confirmed order and nothing of any other.",
             MoneyConserved(orders=ORDERS, ledger=LEDGER),
-            settled,
         ),
-        claim(
+        at_last(
             "books-agree",
             "The shop believes to have been paid exactly what the provider kept.",
             LedgersAgree(payments="payments", ledger=LEDGER),
-            settled,
         ),
-        claim(
+        at_last(
             "stock-is-conserved",
             "Every piece is on the shelf, reserved or sold.",
             StockConserved(stock="stock", reservations=RESERVATIONS),
-            settled,
         ),
-        claim(
+        at_last(
             "reservations-match-orders",
             "A confirmed order holds exactly its items, a cancelled one holds nothing.",
             ReservationsMatchOrders(orders=ORDERS, reservations=RESERVATIONS),
-            settled,
         ),
-        claim(
+        never(
             "events-take-effect-in-order",
             "The events of each order take effect in their order, each once.",
             AppliedInOrder(reading="applied_events"),
         ),
-        claim(
+        in_time(
             "every-event-takes-effect",
             "The last event of each order took effect, and tells how the order ended.",
             EveryEventApplied(orders="orders", applied="applied_events", last_event=LAST_EVENT),
-            settled,
-            kind=Kind.LIVENESS,
         ),
-        claim(
+        in_time(
             "customers-see-how-orders-ended",
             "What customers are shown of each order is what became of it.",
             ViewAgrees(orders="orders", view="order_view", numbers=("version", "total_cents")),
-            settled,
-            kind=Kind.LIVENESS,
         ),
-        claim(
-            "compensation-runs-in-reverse",
-            "A compensated order was unwound in reverse, exactly the steps that had been done.",
-            UnwoundInReverse(log=SAGA_LOG, orders=ORDERS, uncertain=SAGA_UNCERTAIN),
-            settled,
-            source="Saga Pattern Failures",
+        at_last(
+            "compensation-is-complete",
+            "Of a cancelled order every step that had been done is undone, each once and nothing else.",
+            UndoneExactly(log=SAGA_LOG, orders=ORDERS, uncertain=SAGA_UNCERTAIN),
         ),
-        claim(
+        in_time(
+            "all-work-ends",
+            "Nothing that was begun is left on its way: no saga, no event.",
+            AllWorkEnds(open_work=OPEN_WORK),
+        ),
+        in_time(
             "every-order-settles",
             "Every order ends confirmed or fully compensated; none is stuck.",
             EveryOrderSettles(orders=ORDERS, reservations=RESERVATIONS, ledger=LEDGER),
-            settled,
-            kind=Kind.LIVENESS,
         ),
-        claim(
+        never(
             "no-service-dies-by-itself",
             "Every service of the shop that no fault ends is there to the last.",
             NoServiceEndedByItself(reading=LOSSES),
         ),
-        claim(
+        while_well(
             "orders-are-confirmed",
             "While nothing is broken, orders with a good card are confirmed.",
             OrdersAreConfirmed(
@@ -216,15 +221,19 @@ def universal(
                 margin_s=BACKLOG_S,
                 expect_not=NOT_DECLINED,
             ),
-            *bounded(phases, rate_per_s),
-            kind=Kind.RATE,
+            bounded(phases, rate_per_s),
         ),
-        claim(
+        while_well(
             "steady-again",
             "At the end the shop answers as it did before.",
             # What two busy cores do to a p95 by themselves; a shop that stays unwell is slower by far more.
             SteadyAgain(operation=PLACE_ORDER, p95_slack_ms=50.0),
-            *compared(phases, rate_per_s),
-            kind=Kind.RATE,
+            compared(phases, rate_per_s),
         ),
+    )
+
+
+def _claim(name: str, sentence: str, check: Check, evidence: tuple[Evidence, ...], kind: Kind) -> Claim:
+    return Claim(
+        id=name, sentence=sentence, source=UNIVERSAL, check=check, counts_only_if=evidence, kind=kind
     )

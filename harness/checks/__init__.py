@@ -26,7 +26,7 @@ class Kind(StrEnum):
     """What a claim is about, which decides what can excuse it."""
 
     SAFETY = "safety"  # something bad never happens: seen once, it is a FAIL whatever else went wrong
-    LIVENESS = "liveness"  # something good happens in the end: only if it had its chance
+    LIVENESS = "liveness"  # something good happens in the end, or holds then: only if it had its chance
     RATE = "rate"  # a time or a rate: only if the machine and the generator kept theirs
 
 
@@ -133,6 +133,18 @@ class Claim:
                 f"a claim needs an id and a sentence, got {self.id!r} and {self.sentence!r}: "
                 "a finding without them cannot be looked up. Write what holds when the verdict is PASS."
             )
+        strange = [
+            part for part in self.counts_only_if if not _has(part, "seen", "if_missing", "only_for_rates")
+        ]
+        if strange or not _has(self.check, "check") or not isinstance(self.kind, Kind):
+            raise ConfigError(
+                f"the claim {self.id!r} needs a check, evidence and one of {', '.join(Kind)}, got "
+                f"{[self.check, *strange, self.kind]}: nobody could judge by it."
+            )
+
+
+def _has(part: object, *names: str) -> bool:
+    return all(hasattr(part, name) for name in names)
 
 
 def conclude(wrong: list[str], *, otherwise: str, wrongly: str, precision: str = "") -> Conclusion:

@@ -1,16 +1,14 @@
-"""What makes a run a test at all: the target was well, the fault bit and was healed, everything settled."""
+"""What makes a run a test at all: the target was well, there was load, the fault bit and was healed."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import polars as pl
 
-from harness.checks import CannotSay, Evidence, Missing, Seen
+from harness.checks import Evidence, Missing, Seen
+from harness.checks.load import UnderLoad
 from harness.checks.moments import intended_in, requested_faults, was_sent, whole_phase
-from harness.checks.tables import matches, rows_of
-from harness.clock import NS_PER_S
 from harness.errors import ConfigError
 from harness.recording.history import History
 from harness.recording.records import Outcome, Phase
@@ -29,12 +27,12 @@ class FaultBit:
 
     def seen(self, history: History) -> Seen:
         """Name the faults and what they were seen to do, or the first that did not bite."""
-        episodes = requested_faults(history, self.title)
         planned = Counter(
             title for title in history.run.promised.get("faults", ()) if self.title in ("", title)
         )
-        if never := sorted(planned - Counter(episode.title for episode in episodes)):
+        if never := sorted(planned - Counter(episode.title for episode in history.faults)):
             return Seen(ok=False, sentence=f"{', '.join(never)}: planned and never injected")
+        episodes = requested_faults(history, self.title)
         for episode in episodes:
             if episode.active_ns is None or not episode.seen:
                 return Seen(
@@ -70,7 +68,7 @@ class HealthyBefore:
     operation: str
     ok_share_min: float = 0.99
     operations_min: int = 10
-    if_missing: ClassVar[Missing] = Missing.BOTH
+    if_missing: Missing = Missing.BOTH
     only_for_rates: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -91,40 +89,11 @@ class HealthyBefore:
         return Seen(ok=well, sentence=f"{told} of at least {self.operations_min})")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Converged:
-    """At the final reading nothing was on its way any more, or whatever was had had its time.
-
-    Attributes:
-        reading: A table.
-        open_where: What a row that is still on its way looks like.
-        patience_s: The longest retry, saga and queue time-out, counted from the end of load.
-    """
-
-    reading: str
-    open_where: Mapping[str, Any]
-    patience_s: float
-    if_missing: ClassVar[Missing] = Missing.BOTH
-    only_for_rates: ClassVar[bool] = False
-
-    def seen(self, history: History) -> Seen:
-        """Count what was still open and for how long the target had been left alone."""
-        line, span = history.final_line(self.reading), history.phase(Phase.CONVERGE)
-        if line is None or span is None:
-            raise CannotSay(f"there is no final reading of {self.reading!r} behind a whole converge phase")
-        alone_s = (line.at_ns - span.start_ns) / NS_PER_S
-        if alone_s < 0:
-            return Seen(ok=False, sentence=f"the final reading of {self.reading!r} came while load still ran")
-        open_rows = [
-            row for row in rows_of(history.final_reading(self.reading)) if matches(row, self.open_where)
-        ]
-        told = f"{len(open_rows)} rows of {self.reading!r} were open {alone_s:.1f} s after load ended"
-        return Seen(
-            ok=not open_rows or alone_s >= self.patience_s,
-            sentence=f"{told} (they may take {self.patience_s:g} s)",
-        )
-
-
 def unspoken(history: History) -> tuple[Evidence, ...]:
-    """What every claim of a run counts only with, whoever forgot to say so: that what was planned to be hurt was."""
-    return (FaultBit(), FaultHealed()) if history.run.promised.get("faults") else ()
+    """What every claim of a run counts only with, whoever forgot to say so: what was planned was done.
+
+    There was load, and what was planned to be hurt was hurt, and is healed.
+    """
+    promised = history.run.promised
+    loaded = (UnderLoad(rate_per_s=promised["rate_per_s"]),) if promised.get("rate_per_s") else ()
+    return (*loaded, FaultBit(), FaultHealed()) if promised.get("faults") else loaded

@@ -2,8 +2,8 @@
 
 A generator that falls behind offers less load than planned; a target that hangs must not be excused by that. The
 generator never waits for an answer before it sends, so whatever leaves late is late by its own fault, however slow the
-target is; and what it could not send at all it owned up to in the recording. Three kinds of evidence, because their
-absence means three things: too little load makes a claim easy, a late generator makes the target look slow, and a
+target is; and what it could not send at all it owned up to in the recording. Several kinds of evidence, because their
+absence means several things: too little load makes a claim easy, a late generator makes the target look slow, and a
 target that was overrun before the fault cannot blame it.
 """
 
@@ -19,6 +19,14 @@ from harness.clock import NS_PER_MS
 from harness.errors import ConfigError
 from harness.recording.history import History
 from harness.recording.records import Phase
+
+
+def _refuse_no_load(rate_per_s: float, share: float) -> None:
+    if rate_per_s <= 0 or not 0 < share <= 1:
+        raise ConfigError(
+            f"rate_per_s must be above 0 and share in (0, 1], got {rate_per_s} and {share}: no load at all would be "
+            "enough. Give the rate of the schedule and 0.9."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +51,7 @@ class LoadReached:
 
     def __post_init__(self) -> None:
         """Refuse a load that is always reached."""
-        if self.rate_per_s <= 0 or not 0 < self.share <= 1:
-            raise ConfigError(
-                f"rate_per_s must be above 0 and share in (0, 1], got {self.rate_per_s} and {self.share}: "
-                "no load at all would be enough. Give the rate of the schedule and 0.9."
-            )
+        _refuse_no_load(self.rate_per_s, self.share)
 
     def seen(self, history: History) -> Seen:
         """Count what was offered."""
@@ -66,6 +70,44 @@ class LoadReached:
                 f"{not_sent} could not be sent (may be 0)"
             ),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnderLoad:
+    """Load was offered in each phase that had some planned. Whatever is claimed, without load it holds for nothing.
+
+    Attributes:
+        rate_per_s: The planned rate.
+        share: How much of it must have been sent. Claims about rates ask for nearly all (`LoadReached`); a promise
+            that must never be broken was on trial with less.
+    """
+
+    rate_per_s: float
+    share: float = 0.5
+    if_missing: ClassVar[Missing] = Missing.VOIDS
+    only_for_rates: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        """Refuse a load that is always there."""
+        _refuse_no_load(self.rate_per_s, self.share)
+
+    def seen(self, history: History) -> Seen:
+        """The phase with the smallest share of its load."""
+        planned = history.run.promised.get("phases", {})
+        phases = [phase for phase in (Phase.STEADY, Phase.IMPACT, Phase.HEAL) if phase.value in planned]
+        if not phases:
+            raise CannotSay("the run does not say which phases it planned")
+        shares = {phase: self._share(history, phase) for phase in phases}
+        least = min(phases, key=lambda phase: shares[phase])
+        return Seen(
+            ok=shares[least] >= self.share,
+            sentence=f"{shares[least]:.0%} of the planned load was sent in {least.value} (wanted {self.share:.0%})",
+        )
+
+    def _share(self, history: History, phase: Phase) -> float:
+        span = whole_phase(history, phase)
+        sent = intended_in(history, "", span).filter(was_sent() & (pl.col("sent_ns") < span.end_ns))
+        return sent.height / (self.rate_per_s * span.seconds)
 
 
 @dataclass(frozen=True, kw_only=True)

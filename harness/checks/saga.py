@@ -1,4 +1,8 @@
-"""A saga is undone in reverse, all of what was done and nothing else, each step once."""
+"""What a saga had done is undone when it fails: all of it and nothing else, each step once, the last one first.
+
+Two checks, because they need different histories: a saga with one step to undo shows that it was undone, and nothing of
+the order in which two would have been.
+"""
 
 from dataclasses import dataclass
 
@@ -11,11 +15,11 @@ from harness.recording.history import History
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnwoundInReverse:
-    """Compensation undoes exactly the completed steps, the last one first, each once.
+class UndoneExactly:
+    """Compensation undoes exactly the completed steps, each once.
 
-    Judged are the sagas with a compensated step and, where `orders` is given, those of cancelled orders: a
-    compensation that never began is found as well.
+    Judged are the sagas with a compensated step and those of cancelled orders: a compensation that never began is
+    found as well, and so is one of which the log tells nothing.
 
     Attributes:
         uncertain: Further words of the log's `status` after which a step may have had its effect (a
@@ -23,48 +27,79 @@ class UnwoundInReverse:
     """
 
     log: SagaLog
-    orders: Orders | None = None
+    orders: Orders
     uncertain: tuple[str, ...] = ()
 
     def check(self, history: History) -> Conclusion:
-        """FAIL names the sagas that were unwound wrongly."""
-        steps = self._steps(history)
-        judged = steps.filter(pl.col("undone") > 0).select("saga", "order").unique()
-        if self.orders is not None:
-            orders = self.orders.load(history).filter(pl.col("state") == CANCELLED)
-            cancelled = steps.select("saga", "order").unique().join(orders, on="order", how="semi")
-            judged = pl.concat([judged, cancelled]).unique()
-        if judged.is_empty():
-            raise CannotSay("no saga was compensated: there was nothing to unwind")
+        """FAIL names the sagas that were unwound wrongly, and cancelled orders without a saga."""
+        steps = _steps(self.log, history, self.uncertain)
+        orders = self.orders.load(history)
+        cancelled = orders.filter(pl.col("state") == CANCELLED)
+        sagas = steps.select("saga", "order").unique()
+        unwound = steps.filter(pl.col("undone") > 0).select("saga", "order").unique()
+        judged = pl.concat([unwound, sagas.join(cancelled, on="order", how="semi")]).unique()
+        untold = cancelled.join(sagas, on="order", how="anti")
+        if judged.is_empty() and untold.is_empty():
+            raise CannotSay("no order was cancelled: there was nothing to unwind")
         steps = steps.join(judged, on="saga", how="semi")
         undone = pl.col("undone")
         again = pl.col("completed_seq") > pl.col("last_undone_seq")  # done once more after it had been undone
         standing = steps.filter(pl.col("completed_seq").is_not_null() & ((undone == 0) | again))
         twice = steps.filter(undone > 1)
         baseless = steps.filter((undone > 0) & pl.col("done_seq").is_null())
-        ordered = steps.filter((undone > 0) & pl.col("done_seq").is_not_null()).sort("saga", "done_seq")
-        shuffled = ordered.filter(pl.col("undone_seq").diff().over("saga") > 0)
-        wrong = [key for part in (standing, twice, baseless, shuffled) for key in keys(part["saga"])]
+        wrong = [key for part in (standing, twice, baseless) for key in keys(part["saga"])]
         return conclude(
-            wrong,
-            otherwise=f"{judged.height} sagas were unwound, {ordered.height} steps in all, the last first",
+            wrong + keys(untold["order"]),
+            otherwise=f"{judged.height} sagas were unwound, {steps.filter(undone > 0).height} steps in all",
             wrongly=(
                 f"of {judged.height} compensated sagas {standing['saga'].n_unique()} left a completed step "
                 f"standing, {twice['saga'].n_unique()} undid one twice, {baseless['saga'].n_unique()} undid "
-                f"one that was never done, {shuffled['saga'].n_unique()} undid them in the wrong order"
+                f"one that was never done; of {untold.height} cancelled orders the log does not tell anything"
             ),
         )
 
-    def _steps(self, history: History) -> pl.DataFrame:
-        """One row for each step of a saga: when it was done and undone first and last, and how often undone."""
-        log = self.log.load(history, "saga", "order", "step", "status", "seq")
-        completed = pl.col("status").is_in(list(self.log.completed))
-        perhaps = completed | pl.col("status").is_in(list(self.uncertain))
-        undone = pl.col("status").is_in(list(self.log.compensated))
-        return log.group_by("saga", "order", "step").agg(
-            pl.col("seq").filter(completed).max().alias("completed_seq"),
-            pl.col("seq").filter(perhaps).min().alias("done_seq"),
-            pl.col("seq").filter(undone).min().alias("undone_seq"),
-            pl.col("seq").filter(undone).max().alias("last_undone_seq"),
-            undone.sum().cast(pl.Int64).alias("undone"),
+
+@dataclass(frozen=True, kw_only=True)
+class UndoneInReverse:
+    """Of two steps that were undone, the one that was done last was undone first.
+
+    Attributes:
+        sagas_min: How many sagas with two such steps it takes to say so.
+        uncertain: As of `UndoneExactly`.
+    """
+
+    log: SagaLog
+    sagas_min: int = 1
+    uncertain: tuple[str, ...] = ()
+
+    def check(self, history: History) -> Conclusion:
+        """FAIL names the sagas that were unwound in another order."""
+        steps = _steps(self.log, history, self.uncertain)
+        undone = steps.filter((pl.col("undone") > 0) & pl.col("done_seq").is_not_null())
+        ordered = undone.filter(pl.len().over("saga") > 1).sort("saga", "done_seq")
+        sagas = ordered["saga"].n_unique()
+        shuffled = ordered.filter(pl.col("undone_seq").diff().over("saga") > 0)
+        if sagas < self.sagas_min and shuffled.is_empty():
+            raise CannotSay(
+                f"{sagas} sagas had two steps to undo (wanted {self.sagas_min}): of fewer no order can be told"
+            )
+        return conclude(
+            keys(shuffled["saga"]),
+            otherwise=f"{sagas} sagas had two steps or more to undo; all were undone from the last to the first",
+            wrongly=f"{shuffled['saga'].n_unique()} of {sagas} sagas with two steps to undo did so in another order",
         )
+
+
+def _steps(saga_log: SagaLog, history: History, uncertain: tuple[str, ...]) -> pl.DataFrame:
+    """One row for each step of a saga: when it was done and undone first and last, and how often undone."""
+    log = saga_log.load(history, "saga", "order", "step", "status", "seq")
+    completed = pl.col("status").is_in(list(saga_log.completed))
+    perhaps = completed | pl.col("status").is_in(list(uncertain))
+    undone = pl.col("status").is_in(list(saga_log.compensated))
+    return log.group_by("saga", "order", "step").agg(
+        pl.col("seq").filter(completed).max().alias("completed_seq"),
+        pl.col("seq").filter(perhaps).min().alias("done_seq"),
+        pl.col("seq").filter(undone).min().alias("undone_seq"),
+        pl.col("seq").filter(undone).max().alias("last_undone_seq"),
+        undone.sum().cast(pl.Int64).alias("undone"),
+    )

@@ -12,6 +12,7 @@ from harness.checks.evidence import HealthyBefore
 from harness.checks.hazards import SomeRows, UnheardCharges
 from harness.checks.limits import CancelledPastLimit
 from harness.checks.liveness import PendingSettlesAfterHeal
+from harness.checks.saga import UndoneInReverse
 from harness.faults.dead_links import BlackHole
 from harness.faults.processes import Killed
 from harness.faults.schedule import Planned
@@ -25,7 +26,10 @@ from scenarios.claims import (
     ORDERS,
     PLACE_ORDER,
     SAGA_LOG,
+    SAGA_UNCERTAIN,
+    at_rest,
     bounded,
+    had_its_time,
     universal,
 )
 from scenarios.profiles import Profile
@@ -34,6 +38,8 @@ from scenarios.shop import PlaceOrder, observation
 RATE_PER_S = 10.0
 GUIDE = "Saga Pattern Failures"
 PENDING_MIN = round(BACKLOG_S * RATE_PER_S)
+# Orders with two steps to undo: the goods that were set aside, and a payment of which nobody knows.
+TWO_STEPS_MIN = 5
 
 healthy = HealthyBefore(operation=PLACE_ORDER)
 silent = BlackHole(link="payments->provider", lost=Lost.ANSWERS)
@@ -118,7 +124,15 @@ def test_orders_past_the_limit_are_compensated_and_late_charges_refunded(
                     slack_s=profile.limit_slack_s,
                     expect_not=NOT_DECLINED,
                 ),
-                counts_only_if=(healthy, waiting_orders, unheard),
+                counts_only_if=(healthy, waiting_orders, unheard, had_its_time(phases)),
+                kind=Kind.LIVENESS,
+            ),
+            Claim(
+                id="compensation-runs-in-reverse",
+                sentence="Of an order past the limit the step that was done last is undone first.",
+                source=GUIDE,
+                check=UndoneInReverse(log=SAGA_LOG, sagas_min=TWO_STEPS_MIN, uncertain=SAGA_UNCERTAIN),
+                counts_only_if=(healthy, waiting_orders, at_rest(phases)),
                 kind=Kind.LIVENESS,
             ),
         ),

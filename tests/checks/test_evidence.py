@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from harness.checks import CannotSay, Evidence
-from harness.checks.evidence import Converged, FaultBit, FaultHealed, HealthyBefore
+from harness.checks.evidence import FaultBit, FaultHealed, HealthyBefore
 from harness.checks.hazards import SomeRows
-from harness.checks.load import GeneratorOnTime, KeptUp, LoadReached
+from harness.checks.load import GeneratorOnTime, KeptUp, LoadReached, UnderLoad
 from harness.checks.machine import MachineCalm, MachineUncrowded
 from harness.load.operations import NOT_SENT
 from harness.recording.history import History
@@ -22,7 +22,7 @@ PENDING = SomeRows(
     at_least=3,
     moment=Phase.IMPACT,
 )
-CONVERGED = Converged(reading="orders", open_where={"status": "PENDING"}, patience_s=15)
+LOADED = UnderLoad(rate_per_s=5)
 ON_TIME = GeneratorOnTime(phases=(Phase.STEADY,))
 UNCROWDED = MachineUncrowded(phases=(Phase.STEADY, Phase.IMPACT))
 KEPT_UP = KeptUp(reading="pending", rows_max=2)
@@ -44,10 +44,6 @@ def _steady(drill: Drill, *, every_s: float = 0.2, late_ms: float = 0, outcome: 
 def _statuses(drill: Drill, at_s: float, pending: int) -> Drill:
     rows = [{"status": "PENDING"}] * pending + [{"status": "CONFIRMED"}] * 5
     return drill.reading("order_statuses", rows, at_s, final=False)
-
-
-def _orders(drill: Drill, status: str, at_s: float = 84) -> Drill:
-    return drill.reading("orders", [{"order_id": "a", "status": status}], at_s)
 
 
 def _cpu(drill: Drill, *, busy_s: float, ours_s: float, late_s: float = 0) -> Drill:
@@ -115,11 +111,6 @@ def _pending(drill: Drill, *counts: int, from_s: float = 6) -> Drill:
         (PENDING, lambda drill: _statuses(drill, 30, 2), False),
         (PENDING, lambda drill: _statuses(drill, 50, 9), False),
         (PENDING, lambda drill: drill, False),
-        (CONVERGED, lambda drill: _orders(drill, "CONFIRMED"), True),
-        (CONVERGED, lambda drill: _orders(drill, "PENDING"), True),
-        (CONVERGED, lambda drill: _orders(drill, "PENDING", at_s=70), False),
-        (CONVERGED, lambda drill: _orders(drill, "CONFIRMED", at_s=60), False),
-        (CONVERGED, lambda drill: drill, False),
     ],
 )
 def test_evidence_is_seen_where_it_is_and_nowhere_else(
@@ -135,6 +126,35 @@ def test_a_planned_fault_that_was_never_injected_did_not_bite(tmp_path: Path) ->
     assert not seen.ok
     assert seen.sentence == "orders paused: planned and never injected"
     assert FaultBit(title="provider killed").seen(history).ok
+
+
+def test_a_plan_of_which_nothing_was_injected_is_told_by_name(tmp_path: Path) -> None:
+    history = Drill(tmp_path, promised={"faults": ["orders paused"]}).ended()
+    assert FaultBit().seen(history).sentence == "orders paused: planned and never injected"
+
+
+PHASES = {"warm-up": 0, "steady": 5, "impact": 25, "heal": 45}
+
+
+def _loaded(tmp_path: Path, until_s: float, every_s: float = 0.2) -> History:
+    drill = Drill(tmp_path, promised={"phases": PHASES})
+    for number in range(int((until_s - 5) / every_s)):
+        drill.operation(f"o{number}", 5 + number * every_s)
+    return drill.ended()
+
+
+def test_load_was_there_in_every_phase_that_planned_some(tmp_path: Path) -> None:
+    assert LOADED.seen(_loaded(tmp_path / "whole", 65)).ok
+    assert LOADED.seen(_loaded(tmp_path / "thin", 65, every_s=0.38)).ok
+    assert not LOADED.seen(_loaded(tmp_path / "thinner", 65, every_s=0.42)).ok
+    ended = LOADED.seen(_loaded(tmp_path / "ended", 26))
+    assert not ended.ok
+    assert ended.sentence == "0% of the planned load was sent in heal (wanted 50%)"
+
+
+def test_load_without_a_plan_proves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CannotSay):
+        LOADED.seen(Drill(tmp_path).ended())
 
 
 def test_a_target_that_hangs_does_not_make_the_generator_late(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.checks import Check, Claim, Conclusion, Evidence, Kind, Missing, Seen, from_record, to_record
-from harness.checks.evidence import Converged, FaultBit, FaultHealed, HealthyBefore
+from harness.checks.evidence import FaultBit, FaultHealed, HealthyBefore
 from harness.checks.hazards import SomeRows, UnheardCharges
 from harness.checks.judging import judge, overall
-from harness.checks.load import LoadReached
+from harness.checks.load import LoadReached, UnderLoad
 from harness.checks.machine import MachineCalm, MachineUncrowded
+from harness.checks.rest import AtRest
 from harness.checks.steady import SteadyAgain
 from harness.errors import ConfigError, RecordingError
 from harness.recording.history import History
@@ -88,7 +89,7 @@ def _planned(tmp_path: Path, *, bit: bool, healed: bool = True) -> History:
     drill = Drill(tmp_path, promised={"faults": ["provider killed"]})
     for number in range(20):
         drill.operation(f"o{number:03}", 26 + number, expect="declined" if number < 4 else "ok", cents=500)
-    return drill.fault(bit=bit, healed=healed).tables(innocent_tables()).ended()
+    return drill.fault(bit=bit, healed=healed).heartbeat().tables(innocent_tables()).ended()
 
 
 @pytest.mark.parametrize("check", ALL, ids=lambda check: type(check).__name__)
@@ -173,7 +174,8 @@ def test_claims_survive_json() -> None:
         HealthyBefore(operation="place_order"),
         LoadReached(phase=Phase.HEAL, rate_per_s=20),
         SomeRows(reading="x", what="rows", where={"status": ("A", "B")}, moment=Phase.IMPACT),
-        Converged(reading="orders", open_where={"status": "PENDING"}, patience_s=1.5),
+        AtRest(open_work=("open_work", "unread"), quiet_s=1.5),
+        UnderLoad(rate_per_s=20),
         UnheardCharges(ledger=LEDGER, fault="answers lost", patience_s=1.5),
         MachineUncrowded(phases=(Phase.HEAL,), if_missing=Missing.EXCUSES),
     )

@@ -41,6 +41,18 @@ def test_the_final_reading_comes_after_the_longest_time_out(named: object) -> No
     assert found.outage_past_limit.impact_s > found.timers.saga_timeout_s + found.limit_slack_s
 
 
+@pytest.mark.parametrize("named", [CI, GUIDE], ids=lambda named: named.name)
+def test_what_is_left_on_its_way_has_had_longer_than_any_limit(named: object) -> None:
+    found = profile(getattr(named, "name"))  # noqa: B009 - see above
+    timers = found.timers
+    longest_request_s = max(timers.payment_timeout_s, timers.provider_timeout_s)
+    given_up_s = timers.saga_timeout_s + found.limit_slack_s
+    undone_s = timers.saga_lease_s + timers.saga_retry_most_s + longest_request_s
+    for phases in (found.steady, found.outage_in_time, found.outage_past_limit):
+        assert phases.quiet_s > longest_request_s
+        assert phases.converge_s > given_up_s + undone_s
+
+
 def test_the_shortest_timer_is_what_the_machine_must_keep() -> None:
     assert CI.timers.shortest_s == min(CI.timers.queue_look_s, CI.timers.queue_retry_s)
 
