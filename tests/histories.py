@@ -150,10 +150,15 @@ class Drill:
             note(FaultStage.HEALED, 45.5, "5 of 5 connections answered", seen=True)
         return self
 
-    def heartbeat(self, *, until_s: float = 85, stall_at_s: float = -1, late_ms: float = 0) -> "Drill":
+    def heartbeat(
+        self, *, until_s: float = 85, stall_at_s: float = -1, late_ms: float = 0, set_by_s: float = 0
+    ) -> "Drill":
+        """One line a second; from 40 s on the wall clock is set by this much."""
         for second in range(round(until_s) + 1):
             late = late_ms if second == stall_at_s else 0
-            self.recorder.note(Stream.MACHINE, Stall(at_ns=at(second), every_ms=10, late_ms=late))
+            wall_ns = round(wall_ms(second + (set_by_s if second >= 40 else 0))) * 1_000_000
+            beat = Stall(at_ns=at(second), every_ms=10, late_ms=late, wall_ns=wall_ns)
+            self.recorder.note(Stream.MACHINE, beat)
         return self
 
     def ended(self, how: str = "completed") -> History:
@@ -210,10 +215,19 @@ def innocent_tables(orders: int = 20, declined: int = 4) -> dict[str, list[dict[
 
 
 def innocent_drill(
-    run_dir: Path, *claims: Claim, stall_ms: float = 0, promised: Mapping[str, Any] | None = None
+    run_dir: Path,
+    *claims: Claim,
+    stall_ms: float = 0,
+    promised: Mapping[str, Any] | None = None,
+    steady: int = 0,
 ) -> Drill:
-    """A whole innocent run, all but its tables and its end: 20 orders, one each second from 26 s on."""
+    """A whole innocent run, all but its tables and its end: 20 orders, one each second from 26 s on.
+
+    In steady there were as many answers as wanted, to orders that no table has.
+    """
     drill = Drill(run_dir, *claims, promised=promised)
+    for number in range(steady):
+        drill.operation(f"early-{number}", 6 + number, expect="confirmed", cents=500)
     for number in range(20):
         expect = "declined" if number < 4 else "confirmed"
         drill.operation(f"o{number:03}", 26 + number, expect=expect, cents=500)

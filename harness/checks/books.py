@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 
 from harness.checks import CannotSay
+from harness.checks.moments import on_run_clock
 from harness.checks.tables import final_table, named_table, only_once, whole
-from harness.clock import NS_PER_MS
 from harness.errors import ConfigError
 from harness.recording.history import History
 
@@ -116,7 +116,7 @@ class Ledger:
             at_ms=(self.at_ms, pl.Int64),
             requests=(self.requests, pl.Int64),
         )
-        at_ns = pl.col("at_ms") * NS_PER_MS + history.monotonic_ns(0)
+        at_ns = on_run_clock(history, pl.col("at_ms"))
         return table.filter(pl.col("kind") == self.charge).select("order", at_ns.alias("at_ns"), "requests")
 
     def by_order(self, history: History) -> pl.DataFrame:

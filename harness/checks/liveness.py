@@ -11,9 +11,9 @@ import polars as pl
 
 from harness.checks import CannotSay, Conclusion, conclude
 from harness.checks.books import CANCELLED, CONFIRMED, OPEN, Ledger, Orders, Reservations, SagaLog
-from harness.checks.moments import intended_in, was_sent, whole_phase
+from harness.checks.moments import intended_in, on_run_clock, was_sent, whole_phase
 from harness.checks.tables import keys
-from harness.clock import NS_PER_MS, NS_PER_S
+from harness.clock import NS_PER_S
 from harness.errors import ConfigError
 from harness.recording.episodes import Span
 from harness.recording.history import History
@@ -190,6 +190,5 @@ class PendingSettlesAfterHeal:
     def _finished(self, history: History) -> pl.DataFrame:
         log = self.log.load(history, "order", "step", "status", "at_ms")
         done = (pl.col("step") == self.last_step) & pl.col("status").is_in(list(self.log.completed))
-        offset_ns = history.monotonic_ns(0)
-        at_ns = (pl.col("at_ms") * NS_PER_MS).round().cast(pl.Int64) + offset_ns
+        at_ns = on_run_clock(history, pl.col("at_ms"))
         return log.filter(done).group_by("order").agg(at_ns.min().alias("at_ns"))

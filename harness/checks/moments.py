@@ -7,10 +7,14 @@ cannot say anything, and is told so here rather than in every check.
 import polars as pl
 
 from harness.checks import CannotSay
+from harness.clock import NS_PER_MS, NS_PER_S
 from harness.load.operations import NOT_SENT
 from harness.recording.episodes import FaultEpisode, Span
 from harness.recording.history import History
 from harness.recording.records import Phase
+
+# What a clock that is being disciplined runs away by in a long drill; somebody who sets it does so by more.
+WALL_DRIFT_NS_MAX = NS_PER_S // 4
 
 
 def whole_phase(history: History, phase: Phase) -> Span:
@@ -43,6 +47,23 @@ def intended_in(history: History, operation: str, span: Span) -> pl.DataFrame:
     return history.operations.filter(
         named & pl.col("intended_ns").is_between(span.start_ns, span.end_ns, closed="left")
     )
+
+
+def on_run_clock(history: History, wall_ms: pl.Expr) -> pl.Expr:
+    """Moments that the target wrote down by the wall clock (ms since 1970), as ns on the run's own clock.
+
+    Raises:
+        CannotSay: The wall clock was set during the run, or nobody knows whether it was.
+    """
+    drift_ns = history.wall_drift_ns
+    if drift_ns is None:
+        raise CannotSay("the machine's heartbeat does not tell whether the wall clock was set during the run")
+    if drift_ns > WALL_DRIFT_NS_MAX:
+        raise CannotSay(
+            f"the wall clock was set by {drift_ns / NS_PER_S:.3f} s during the run: nobody knows when what the target "
+            "wrote down by it happened"
+        )
+    return (wall_ms * NS_PER_MS).round().cast(pl.Int64) + history.wall_offset_ns
 
 
 def was_sent() -> pl.Expr:

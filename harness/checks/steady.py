@@ -17,8 +17,11 @@ from harness.recording.episodes import Span
 from harness.recording.history import History
 from harness.recording.records import Outcome, Phase, Verdict
 
-# Of fewer, three slow answers are the 95th percentile. Up to some 110 the upper bound of its interval is the maximum.
+# Of fewer, three slow answers are the 95th percentile. Up to some 140 the upper bound of its interval is the maximum:
+# one odd answer in steady can then keep a slower end from being told apart, which is INCONCLUSIVE and not green.
 OPERATIONS_MIN = 60
+Z_95 = 1.96
+ROUNDING = 1e-9  # 1 - 0.99 is more than 0.01, in binary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +44,7 @@ def percentile(latencies_ms: pl.Series, share: float) -> Percentile:
     """
     ordered = latencies_ms.sort()
     n = ordered.len()
-    spread = 1.96 * math.sqrt(n * share * (1 - share))
+    spread = Z_95 * math.sqrt(n * share * (1 - share))
 
     def at(rank: float) -> float:
         return float(ordered[min(n - 1, max(0, math.ceil(rank) - 1))])
@@ -49,6 +52,36 @@ def percentile(latencies_ms: pl.Series, share: float) -> Percentile:
     return Percentile(
         value_ms=at(n * share), low_ms=at(n * share - spread), high_ms=at(n * share + spread + 1)
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """A share with its 95 % interval (Wilson's score interval, which holds near 0 and 1 and for few observations)."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.1%} [{self.low:.1%}, {self.high:.1%}]"
+
+
+def share_of(part: int, whole: int) -> Share:
+    """The share of `part` in `whole` > 0."""
+    value, z2 = part / whole, Z_95**2
+    middle = (value + z2 / (2 * whole)) / (1 + z2 / whole)
+    spread = Z_95 / (1 + z2 / whole) * math.sqrt(value * (1 - value) / whole + z2 / (4 * whole**2))
+    # At 0 and at 1 the interval ends exactly there; rounding must not put it beyond.
+    return Share(value=value, low=min(value, middle - spread), high=max(value, middle + spread))
+
+
+def least_drop(before: Share, after: Share) -> float:
+    """The least by which the share has fallen, as far as chance allows.
+
+    It is the lower end of the difference's 95 % interval: Newcombe's hybrid score interval (Statistics in Medicine 17,
+    1998, method 10).
+    """
+    return before.value - after.value - math.hypot(before.value - before.low, after.high - after.value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +94,8 @@ class SteadyAgain:
         p95_factor_max: The p95 may be this many times that of steady, and
         p95_slack_ms: this much more, for targets so fast that a factor is within the noise.
 
-    A p95 of a hundred answers is a few of them, and a single hiccup moves it. Slower is a FAIL only if the intervals
-    of both agree that it is; in between nothing can be said.
+    A p95 of a hundred answers is a few of them, and a single hiccup moves it; so does a single lost answer move a share
+    of sixty. Worse is a FAIL only if the intervals of both agree that it is; in between nothing can be said.
     """
 
     operation: str
@@ -85,34 +118,41 @@ class SteadyAgain:
         heal = whole_phase(history, Phase.HEAL)
         tail = Span(heal.end_ns - round((heal.end_ns - heal.start_ns) * self.last_share), heal.end_ns)
         before_ok, before = self._measured(history, whole_phase(history, Phase.STEADY), "steady")
-        if not before_ok:
+        if not before_ok.value:
             raise CannotSay(f"no {self.operation} was ok in steady: there is nothing to come back to")
         after_ok, after = self._measured(history, tail, "the last part of heal")
         bound_ms = self._bound_ms(before.value_ms)
-        fewer = after_ok < before_ok - self.ok_drop_max
+        fewer = before_ok.value - after_ok.value > self.ok_drop_max + ROUNDING
+        slower = after.value_ms > bound_ms
+        surely_fewer = least_drop(before_ok, after_ok) > self.ok_drop_max
         surely_slower = after.low_ms > self._bound_ms(before.high_ms)
         figures = (
-            f"ok {before_ok:.1%} in steady and {after_ok:.1%} at the end of heal (may drop by "
+            f"ok {before_ok.value:.1%} in steady and {after_ok.value:.1%} at the end of heal (may drop by "
             f"{self.ok_drop_max:.1%}); p95 {before.value_ms:.1f} ms and {after.value_ms:.1f} ms (may be "
             f"{bound_ms:.1f} ms)"
         )
-        intervals = f"p95 with 95 % intervals: steady {before}, end of heal {after}; from the intended time"
-        if after.value_ms > bound_ms and not (fewer or surely_slower):
-            raise CannotSay(f"{figures}; slower, but within what chance may do: {intervals}")
-        verdict = Verdict.FAIL if fewer or surely_slower else Verdict.PASS
+        intervals = (
+            f"with 95 % intervals: steady ok {before_ok}, p95 {before}; end of heal ok {after_ok}, p95 {after}; "
+            "from the intended time"
+        )
+        surely_worse = surely_fewer or surely_slower
+        if (fewer or slower) and not surely_worse:
+            raise CannotSay(f"{figures}; worse, but within what chance may do: {intervals}")
+        verdict = Verdict.FAIL if surely_worse else Verdict.PASS
         return Conclusion(verdict=verdict, because=figures, precision=intervals)
 
     def _bound_ms(self, before_ms: float) -> float:
         return before_ms * self.p95_factor_max + self.p95_slack_ms
 
-    def _measured(self, history: History, span: Span, when: str) -> tuple[float, Percentile]:
+    def _measured(self, history: History, span: Span, when: str) -> tuple[Share, Percentile]:
         sent = intended_in(history, self.operation, span).filter(was_sent())
         ok = sent.filter((pl.col("outcome") == Outcome.OK.value) & pl.col("done_ns").is_not_null())
         if sent.height < OPERATIONS_MIN:
             raise CannotSay(
                 f"{sent.height} operations in {when}: fewer than {OPERATIONS_MIN} say nothing about a p95"
             )
+        share = share_of(ok.height, sent.height)
         if ok.is_empty():
-            return 0.0, Percentile(value_ms=math.inf, low_ms=math.inf, high_ms=math.inf)
+            return share, Percentile(value_ms=math.inf, low_ms=math.inf, high_ms=math.inf)
         latencies_ms = (ok["done_ns"] - ok["intended_ns"]) / NS_PER_MS
-        return ok.height / sent.height, percentile(latencies_ms, 0.95)
+        return share, percentile(latencies_ms, 0.95)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from harness.checks import Conclusion, conclude
+from harness.checks import CannotSay, Conclusion, conclude
 from harness.checks.tables import final_table, keys
 from harness.recording.history import History
 
@@ -13,7 +13,8 @@ from harness.recording.history import History
 class NoServiceEndedByItself:
     """Every service of the target that no fault has ended was there to the last.
 
-    A server that died is another matter: it may be why the target broke its word, and so the run does not count.
+    A server that died is another matter: it may be why the target broke its word, and so the run does not count. A
+    service that died beside it may have died of it, or of what killed both.
 
     Attributes:
         reading: The supervisor's own: a row for each process that ended by itself, and whether it is the target's.
@@ -24,7 +25,12 @@ class NoServiceEndedByItself:
     def check(self, history: History) -> Conclusion:
         """FAIL names the services."""
         ended = final_table(history, self.reading, {"service": pl.String, "of_target": pl.Boolean})
-        ours = ended.filter(pl.col("of_target"))
+        ours, servers = ended.filter(pl.col("of_target")), ended.filter(~pl.col("of_target"))
+        if ours.height and servers.height:
+            raise CannotSay(
+                f"{', '.join(keys(ours['service']))} died, and so did {', '.join(keys(servers['service']))}: nobody "
+                "knows which of them took the other along"
+            )
         return conclude(
             keys(ours["service"]),
             otherwise="every service that no fault has ended was there at the end",

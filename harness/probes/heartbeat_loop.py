@@ -16,6 +16,14 @@ NS_PER_MS = 1_000_000
 PROOF_EVERY_NS = 1_000_000_000
 
 
+def wall_ns_at(at_ns: int) -> int:
+    """The wall clock at a moment that has just been. Both clocks are read again if something came between."""
+    while True:
+        before_ns, wall_ns, after_ns = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        if after_ns - before_ns < NS_PER_MS:
+            return wall_ns - (before_ns - at_ns)
+
+
 def main(file: str, every_ms: float, late_from_ms: float) -> None:
     """Beat until standard input ends."""
     every_ns = round(every_ms * NS_PER_MS)
@@ -23,7 +31,8 @@ def main(file: str, every_ms: float, late_from_ms: float) -> None:
 
     def write(at_ns: int, late_ms: float) -> None:
         # A Stall of harness.recording.records, by hand: importing it would cost more than all the rest.
-        os.write(out, b'{"at_ns":%d,"every_ms":%r,"late_ms":%r}\n' % (at_ns, every_ms, round(late_ms, 3)))
+        told = (at_ns, every_ms, round(late_ms, 3), wall_ns_at(at_ns))
+        os.write(out, b'{"at_ns":%d,"every_ms":%r,"late_ms":%r,"wall_ns":%d}\n' % told)
 
     due_ns = time.monotonic_ns()
     proof_ns = due_ns

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from harness.clock import NS_PER_MS
 from harness.recording.episodes import FaultEpisode, Span, fault_episodes, phase_spans
 from harness.recording.operations import load_operations
 from harness.recording.readings import Observation, ReadingIndex, ReadingLine
@@ -115,12 +114,16 @@ class History:
         self._touch(Stream.READINGS)
         return self._readings.text(line)
 
-    def monotonic_ns(self, wall_ms: float) -> int:
-        """A moment of the target's wall clock (ms since 1970) on the run's own clock.
+    @property
+    def wall_offset_ns(self) -> int:
+        """What to add to a moment of the wall clock to have it on the run's own clock."""
+        return self.run.anchor_ns - self.run.anchor_wall_ns
 
-        It is as precise as the wall clock was steady since the anchor was taken.
-        """
-        return self.run.anchor_ns + round(wall_ms * NS_PER_MS) - self.run.anchor_wall_ns
+    @property
+    def wall_drift_ns(self) -> int | None:
+        """How far the wall clock was set, or ran away, from there at most; None if nobody looked."""
+        told = [beat.wall_ns - beat.at_ns + self.wall_offset_ns for beat in self.machine if beat.wall_ns]
+        return max(map(abs, told), default=None)
 
     @property
     def damage(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """The lines of a recording: one frozen record per thing that happened.
 
-A run directory is append-only and format-versioned. All times are monotonic nanoseconds (`*_ns`); the
-wall clock appears once, in `run.json`. A field is never renamed within a format version: old runs are
-judged again.
+A run directory is append-only and format-versioned. All times are monotonic nanoseconds (`*_ns`); the wall clock
+appears in `run.json`, and in the machine's heartbeat to tell whether it was set meanwhile. A field is never renamed
+within a format version: old runs are judged again.
 """
 
 from collections.abc import Mapping
@@ -170,11 +170,15 @@ class Stall:
 
     The heartbeat asks to be woken every `every_ms`; `late_ms` is how much later than that it was.
     Lines with `late_ms` 0 are written once a second, to prove that somebody was looking.
+
+    Attributes:
+        wall_ns: The wall clock at `at_ns`: whoever sets it moves what a target wrote down by it. 0 in older runs.
     """
 
     at_ns: int
     every_ms: float
     late_ms: float
+    wall_ns: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

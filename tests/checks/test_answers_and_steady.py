@@ -5,7 +5,7 @@ import pytest
 
 from harness.checks import CannotSay
 from harness.checks.safety import NothingRejectedHappened
-from harness.checks.steady import SteadyAgain
+from harness.checks.steady import SteadyAgain, least_drop, share_of
 from harness.errors import ConfigError
 from harness.load.operations import NOT_SENT
 from harness.recording.records import Verdict
@@ -77,6 +77,40 @@ def test_a_hiccup_that_moves_the_p95_is_no_proof_of_a_slower_target(tmp_path: Pa
         drill.operation(f"h{tenth}", 55 + tenth / 10, took_ms=500 - 80 * tenth if tenth < 6 else 20)
     with pytest.raises(CannotSay, match="within what chance may do"):
         STEADY.check(drill.ended())
+
+
+@pytest.mark.parametrize(
+    ("lost", "judged"), [(0, "PASS"), (1, "PASS"), (2, "none"), (5, "none"), (12, "FAIL")]
+)
+def test_a_lost_answer_is_no_proof_that_the_target_loses_answers(
+    lost: int, judged: str, tmp_path: Path
+) -> None:
+    """One of a hundred may be lost; of a few more chance decides, and a dozen are no chance."""
+    drill = Drill(tmp_path)
+    for tenth in range(100):
+        drill.operation(f"s{tenth}", 5 + tenth / 10)
+        drill.operation(f"h{tenth}", 55 + tenth / 10, "unknown" if tenth < lost else "ok")
+    history = drill.ended()
+    if judged == "none":
+        with pytest.raises(CannotSay, match="within what chance may do"):
+            STEADY.check(history)
+    else:
+        assert STEADY.check(history).verdict is Verdict(judged)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "low", "high"),
+    # Wilson's own formula, worked by hand for 9 of 10; the ends of 0 and of 1 are 0 and 1.
+    [(9, 10, 0.5958, 0.9821), (0, 20, 0.0, 0.1611), (20, 20, 0.8389, 1.0)],
+)
+def test_a_share_comes_with_wilsons_interval(part: int, whole: int, low: float, high: float) -> None:
+    share = share_of(part, whole)
+    assert [share.low, share.high] == pytest.approx([low, high], abs=1e-4)
+
+
+def test_the_least_drop_is_newcombes() -> None:
+    """56 of 70 against 48 of 80, the example of his paper: the difference is 0.2, its interval [0.0524, 0.3339]."""
+    assert least_drop(share_of(56, 70), share_of(48, 80)) == pytest.approx(0.0524, abs=1e-4)
 
 
 def test_latency_counts_from_the_intended_time(tmp_path: Path) -> None:

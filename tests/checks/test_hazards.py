@@ -26,7 +26,8 @@ def refund(at_s: float) -> dict[str, Any]:
 
 
 def drill(run_dir: Path, *rows: dict[str, Any], **measured: float) -> Drill:
-    return Drill(run_dir).fault(SILENT, measured={"waited_s": 1.0} | measured).reading("ledger", list(rows))
+    silent = Drill(run_dir).heartbeat().fault(SILENT, measured={"waited_s": 1.0} | measured)
+    return silent.reading("ledger", list(rows))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ KAFKA = {"service": "kafka-1", "exit_code": 1, "of_target": False}
         ([], Verdict.PASS, ()),
         ([KAFKA], Verdict.PASS, ()),
         ([GATEWAY], Verdict.FAIL, ("gateway-2",)),
-        ([KAFKA, GATEWAY], Verdict.FAIL, ("gateway-2",)),
     ],
 )
 def test_a_service_that_died_by_itself_is_named_even_if_no_customer_missed_it(
@@ -27,6 +26,11 @@ def test_a_service_that_died_by_itself_is_named_even_if_no_customer_missed_it(
 ) -> None:
     conclusion = ALIVE.check(Drill(tmp_path).reading("ended by itself", ended).ended())
     assert (conclusion.verdict, conclusion.examples) == (verdict, named)
+
+
+def test_a_service_that_died_beside_a_server_may_have_died_of_it(tmp_path: Path) -> None:
+    with pytest.raises(CannotSay, match="gateway-2 died, and so did kafka-1"):
+        ALIVE.check(Drill(tmp_path).reading("ended by itself", [KAFKA, GATEWAY]).ended())
 
 
 def test_where_nobody_looked_nobody_is_known_to_have_lived(tmp_path: Path) -> None:

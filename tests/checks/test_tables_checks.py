@@ -12,7 +12,7 @@ from harness.checks.events import AppliedInOrder, EveryEventApplied, ViewAgrees
 from harness.checks.liveness import EveryOrderSettles, OrdersAreConfirmed, PendingSettlesAfterHeal
 from harness.checks.money import ChargedAtMostOnce, LedgersAgree, MoneyConserved
 from harness.checks.safety import NothingAcknowledgedIsLost
-from harness.checks.saga import UnwoundInReverse
+from harness.checks.saga import UndoneExactly, UndoneInReverse
 from harness.checks.stock import ReservationsMatchOrders, StockConserved
 from harness.recording.records import Phase, Verdict
 from tests.checks import crimes
@@ -43,7 +43,8 @@ HEALED = PendingSettlesAfterHeal(
     expect_not={"expect": "declined"},
 )
 EVENTS = AppliedInOrder(reading="applied_events")
-UNWOUND = UnwoundInReverse(log=SAGA_LOG, orders=ORDERS)
+UNWOUND = UndoneExactly(log=SAGA_LOG, orders=ORDERS)
+REVERSED = UndoneInReverse(log=SAGA_LOG, sagas_min=3)
 APPLIED = EveryEventApplied(
     orders="orders",
     applied="applied_events",
@@ -64,6 +65,7 @@ ALL: list[Check] = [
     EVENTS,
     APPLIED,
     UNWOUND,
+    REVERSED,
 ]
 
 
@@ -118,7 +120,8 @@ def test_an_innocent_shop_passes(check: Check, tmp_path: Path) -> None:
         (SHOWN, crimes.show_what_is_not_there, "o999"),
         (UNWOUND, crimes.compensate_half_way, "s-o001"),
         (UNWOUND, crimes.never_compensate, "s-o001"),
-        (UNWOUND, crimes.compensate_forwards, "s-o001"),
+        (UNWOUND, crimes.cancel_without_a_word_in_the_log, "o001"),
+        (REVERSED, crimes.compensate_forwards, "s-o001"),
         (UNWOUND, crimes.compensate_twice, "s-o001"),
         (UNWOUND, crimes.do_again_what_was_undone, "s-o001"),
         (UNWOUND, crimes.compensate_what_was_never_done, "s-o001"),
@@ -235,9 +238,33 @@ def test_a_step_that_timed_out_may_be_compensated_and_need_not_be(tmp_path: Path
     for place, row in enumerate(row for row in tables["saga_log"] if row["order_id"] == "o001"):
         row["seq"] = {0: 10, 1: 11, 2: 12, 3: 14, 4: 15, 5: 13}[place]
     history = innocent_drill(tmp_path).tables(tables).ended()
-    lenient = UnwoundInReverse(log=SAGA_LOG, orders=ORDERS, uncertain=("TIMED_OUT",))
+    lenient = UndoneExactly(log=SAGA_LOG, orders=ORDERS, uncertain=("TIMED_OUT",))
     assert lenient.check(history).verdict is Verdict.PASS
     assert UNWOUND.check(history).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("by_s", [-12, 12])
+def test_a_wall_clock_that_was_set_during_the_run_convicts_nobody(by_s: float, tmp_path: Path) -> None:
+    tables = innocent_tables()
+    for row in tables["saga_log"]:
+        row["executed_at"] += by_s * 1_000
+    history = _beside_a_wall_clock_set(tmp_path, by_s).tables(tables).ended()
+    with pytest.raises(CannotSay, match=r"was set by 12\.000 s during the run"):
+        HEALED.check(history)
+
+
+def test_a_wall_clock_that_is_disciplined_excuses_nobody(tmp_path: Path) -> None:
+    tables = innocent_tables()
+    crimes.confirm_late(tables)
+    history = _beside_a_wall_clock_set(tmp_path, 0.05).tables(tables).ended()
+    assert HEALED.check(history).verdict is Verdict.FAIL
+
+
+def _beside_a_wall_clock_set(run_dir: Path, by_s: float) -> Drill:
+    drill = Drill(run_dir)
+    for number in range(20):
+        drill.operation(f"o{number:03}", 26 + number, expect="declined" if number < 4 else "confirmed")
+    return drill.fault().heartbeat(set_by_s=by_s)
 
 
 def test_an_order_finished_before_it_was_sent_means_that_the_wall_clock_was_set(tmp_path: Path) -> None:

@@ -34,6 +34,13 @@ def test_it_proves_that_somebody_was_looking(tmp_path: Path) -> None:
     assert before_ns <= first.at_ns <= time.monotonic_ns()
 
 
+def test_it_tells_what_the_wall_clock_said(tmp_path: Path) -> None:
+    with Heartbeat(tmp_path, every_ms=5, late_from_ms=1000) as heart:
+        first = lines_of(heart)[0]
+    offset_ns = time.time_ns() - time.monotonic_ns()
+    assert abs(first.wall_ns - first.at_ns - offset_ns) < 100e6
+
+
 def test_a_machine_that_stands_still_is_one_line_as_late_as_it_was(tmp_path: Path) -> None:
     with Heartbeat(tmp_path, every_ms=5, late_from_ms=150) as heart:
         child = child_of(heart)

@@ -190,7 +190,18 @@ def test_the_final_reading_is_the_last_that_could_look(tmp_path: Path) -> None:
 
 
 def test_wall_times_come_to_the_runs_own_clock(tmp_path: Path) -> None:
-    assert abs(Drill(tmp_path).ended().monotonic_ns(wall_ms(46)) - at(46)) < 1_000_000
+    history = Drill(tmp_path).heartbeat().ended()
+    assert abs(wall_ms(46) * 1e6 + history.wall_offset_ns - at(46)) < 1_000_000
+    assert history.wall_drift_ns == 0
+
+
+@pytest.mark.parametrize("by_s", [-12, 0.2, 4])
+def test_a_wall_clock_that_was_set_is_noticed(by_s: float, tmp_path: Path) -> None:
+    assert Drill(tmp_path).heartbeat(set_by_s=by_s).ended().wall_drift_ns == abs(by_s) * 1_000_000_000
+
+
+def test_a_wall_clock_that_nobody_looked_at_may_have_been_set(tmp_path: Path) -> None:
+    assert Drill(tmp_path).ended().wall_drift_ns is None
 
 
 def test_the_streams_somebody_looks_at_are_known(tmp_path: Path) -> None:
