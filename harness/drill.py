@@ -25,7 +25,7 @@ from harness.load.operations import Operation
 from harness.narration import Narrator
 from harness.phases import Phases
 from harness.probes import Probe
-from harness.probes.heartbeat import Heartbeat
+from harness.probes.heartbeat import DiskHeartbeat, Heartbeat
 from harness.probes.machine_cpu import MachineCpu
 from harness.probes.polling import Polling, final_readings, read_once
 from harness.recording.history import History
@@ -184,6 +184,7 @@ class Drill:
         note = _PhaseNotes(recorder, self.stack, self.clock, self.narrator)
         with ExitStack() as held:
             held.enter_context(Heartbeat(recorder.run_dir))
+            held.enter_context(DiskHeartbeat(recorder.run_dir, self.stack.data_folder))
             generator = held.enter_context(self._generator(recorder.run_dir))
             polling = held.enter_context(Polling(self.observing.watched, every_s=self.observing.every_s))
             polling.start(self.stack, recorder)

@@ -78,6 +78,10 @@ class FakeStack:
     target_name: str = "paper shop"
     versions: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def data_folder(self) -> Path:
+        return self.recordings.parent
+
     def fresh(self) -> None:
         self.happened.append("fresh")
 

@@ -161,6 +161,15 @@ class Drill:
             self.recorder.note(Stream.MACHINE, beat)
         return self
 
+    def disk(self, *, until_s: float = 85, stalled_from_s: float = 0, late_ms: float = 0) -> "Drill":
+        """One line a second; the one that ends at `stalled_from_s` and `late_ms` is a stall."""
+        for second in range(round(until_s) + 1):
+            self.recorder.note(Stream.DISK, Stall(at_ns=at(second), every_ms=100, late_ms=0))
+            if late_ms and second == int(stalled_from_s):
+                stalled = Stall(at_ns=at(stalled_from_s + late_ms / 1e3), every_ms=100, late_ms=late_ms)
+                self.recorder.note(Stream.DISK, stalled)
+        return self
+
     def ended(self, how: str = "completed") -> History:
         self.recorder.finish(how)
         self.recorder.close()

@@ -49,9 +49,7 @@ class MachineCalm:
         longest_ms = 0.0
         for phase in self.phases:
             span = whole_phase(history, phase)
-            silent_ms = _longest_silence_ms(history.machine, span)
-            if silent_ms > SILENCE_MS_MAX:
-                raise CannotSay(f"nobody watched the machine for {silent_ms / 1e3:.1f} s of {phase.value}")
+            _refuse_silence(history.machine, span, f"the machine in {phase.value}")
             stalls = (stall.late_ms for stall in history.machine if _overlaps(stall, span))
             longest_ms = max(longest_ms, *stalls, 0.0)
         return Seen(
@@ -61,6 +59,49 @@ class MachineCalm:
                 f"{', '.join(phase.value for phase in self.phases)} (may be {self.max_stall_ms:g} ms)"
             ),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskCalm:
+    """The disk let everybody commit: it stood still for no more than a small share of the time.
+
+    A percentile is moved by how many answers waited, not by how long one of them did.
+
+    Attributes:
+        phases: The phases whose times the claim is about.
+        stalled_share_max: The share of a phase that commits of a few bytes may have been stalled for.
+    """
+
+    phases: tuple[Phase, ...]
+    stalled_share_max: float
+    if_missing: Missing = Missing.BOTH
+    only_for_rates: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Refuse a disk that is always calm."""
+        if not self.phases or not 0 < self.stalled_share_max < 1:
+            raise ConfigError(
+                f"phases must be named and stalled_share_max be between 0 and 1, got {self.phases} and "
+                f"{self.stalled_share_max}: every disk, or none, would be calm. Try 0.02."
+            )
+
+    def seen(self, history: History) -> Seen:
+        """The phase in which the disk stood still for the longest."""
+        shares = {phase: self._share(history, phase) for phase in self.phases}
+        worst = max(self.phases, key=lambda phase: shares[phase])
+        return Seen(
+            ok=shares[worst] <= self.stalled_share_max,
+            sentence=(
+                f"commits to the disk were stalled for {shares[worst]:.1%} of {worst.value} (may be "
+                f"{self.stalled_share_max:.1%})"
+            ),
+        )
+
+    def _share(self, history: History, phase: Phase) -> float:
+        span = whole_phase(history, phase)
+        _refuse_silence(history.disk, span, f"the disk in {phase.value}")
+        stalled_ns = sum(_overlap_ns(stall, span) for stall in history.disk)
+        return stalled_ns / (span.end_ns - span.start_ns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +168,17 @@ class MachineUncrowded:
 
 def _overlaps(stall: Stall, span: Span) -> bool:
     return stall.at_ns >= span.start_ns and stall.at_ns - stall.late_ms * NS_PER_MS < span.end_ns
+
+
+def _overlap_ns(stall: Stall, span: Span) -> float:
+    began_ns = stall.at_ns - stall.late_ms * NS_PER_MS
+    return max(0.0, min(stall.at_ns, span.end_ns) - max(began_ns, span.start_ns))
+
+
+def _refuse_silence(beats: tuple[Stall, ...], span: Span, what: str) -> None:
+    silent_ms = _longest_silence_ms(beats, span)
+    if silent_ms > SILENCE_MS_MAX:
+        raise CannotSay(f"nobody watched {what} for {silent_ms / 1e3:.1f} s")
 
 
 def _longest_silence_ms(beats: tuple[Stall, ...], span: Span) -> float:

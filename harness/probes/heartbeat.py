@@ -1,18 +1,18 @@
-"""The machine's own heartbeat: whether a process that wants to run is let run.
+"""The machine's own heartbeat: whether a process that wants to run is let run, and what waits for the disk is served.
 
-A drill on a machine that stands still for a second proves nothing about times. The lines it writes to
-`machine.jsonl` are what a verdict about times is excused, or not excused, with.
+A drill on a machine that stands still for a second proves nothing about times. The lines that are written to
+`machine.jsonl` and `disk.jsonl` are what a verdict about times is excused, or not excused, with.
 """
 
 import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from harness.clock import wait_until
 from harness.errors import ConfigError, DeadlineError, ProbeError
-from harness.probes import heartbeat_loop
+from harness.probes import disk_loop, heartbeat_loop
 from harness.recording.records import Stream
 
 _STARTS_WITHIN_S = 10.0
@@ -28,15 +28,17 @@ class Heartbeat:
         late_from_ms: From which lateness on a wake-up is a stall.
     """
 
+    stream: ClassVar[Stream] = Stream.MACHINE
+    loop: ClassVar[Path] = Path(heartbeat_loop.__file__)
+
     def __init__(self, run_dir: Path, *, every_ms: float = 10.0, late_from_ms: float = 20.0) -> None:
         if every_ms <= 0 or late_from_ms <= 0:
             raise ConfigError(
                 f"every_ms and late_from_ms must be above 0, got {every_ms} and {late_from_ms}. Try 10 and "
                 "20."
             )
-        self.file = run_dir / f"{Stream.MACHINE}.jsonl"
-        self._every_ms = every_ms
-        self._late_from_ms = late_from_ms
+        self.file = run_dir / f"{self.stream}.jsonl"
+        self._arguments = [str(self.file), str(every_ms), str(late_from_ms)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -65,10 +67,8 @@ class Heartbeat:
                 sys.executable,
                 "-I",
                 "-S",
-                str(Path(heartbeat_loop.__file__)),
-                str(self.file),
-                str(self._every_ms),
-                str(self._late_from_ms),
+                str(self.loop),
+                *self._arguments,
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -86,12 +86,12 @@ class Heartbeat:
             )
         except DeadlineError as error:
             self.stop()
-            raise ProbeError(f"the machine's heartbeat did not start: {error}") from error
+            raise ProbeError(f"the heartbeat of {self.stream} did not start: {error}") from error
         if process.poll() is not None:
             said = process.communicate()[1].decode(errors="replace").strip().splitlines()
             self._process = None
             raise ProbeError(
-                f"the machine's heartbeat ended at once: {said[-1] if said else process.returncode}"
+                f"the heartbeat of {self.stream} ended at once: {said[-1] if said else process.returncode}"
             )
 
     def stop(self) -> None:
@@ -113,9 +113,29 @@ class Heartbeat:
             process.communicate()
         if ended_before is not None:
             raise ProbeError(
-                f"the machine's heartbeat had ended with {ended_before} before it was stopped, so stalls "
+                f"the heartbeat of {self.stream} had ended with {ended_before} before it was stopped, so stalls "
                 f"after that are missing in {self.file.name}"
             )
 
     def _size(self) -> int:
         return self.file.stat().st_size if self.file.exists() else 0
+
+
+class DiskHeartbeat(Heartbeat):
+    """The same for a disk: it puts a few bytes there, and a stall is a commit that took long.
+
+    Args:
+        run_dir: The run directory; lines are appended to its `disk.jsonl`, `Stall` by `Stall`.
+        folder: Where: on the disk that is to be watched.
+        every_ms: The pause between two commits.
+        late_from_ms: From which time on a commit is a stall.
+    """
+
+    stream = Stream.DISK
+    loop = Path(disk_loop.__file__)
+
+    def __init__(
+        self, run_dir: Path, folder: Path, *, every_ms: float = 100.0, late_from_ms: float = 20.0
+    ) -> None:
+        super().__init__(run_dir, every_ms=every_ms, late_from_ms=late_from_ms)
+        self._arguments.append(str(folder))

@@ -39,6 +39,7 @@ class History:
         self._phases = self._assembled(Stream.PHASES, PhaseStarted, phase_spans)
         self._faults = self._assembled(Stream.FAULTS, FaultNoted, fault_episodes)
         self._machine = self._assembled(Stream.MACHINE, Stall, _in_order)
+        self._disk = self._assembled(Stream.DISK, Stall, _in_order)
         self._readings = self._indexed(Stream.READINGS)
 
     @classmethod
@@ -78,6 +79,12 @@ class History:
         """The heartbeat's lines in the order of time, those without a stall too."""
         self._touch(Stream.MACHINE)
         return self._machine
+
+    @property
+    def disk(self) -> tuple[Stall, ...]:
+        """The same of the disk that the target works on."""
+        self._touch(Stream.DISK)
+        return self._disk
 
     @property
     def probes(self) -> tuple[str, ...]:

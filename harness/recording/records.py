@@ -24,6 +24,7 @@ class Stream(StrEnum):
     SPANS = "spans"
     LOGS = "logs"
     MACHINE = "machine"
+    DISK = "disk"
     FINDINGS = "findings"
 
 
@@ -166,13 +167,15 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class Stall:
-    """A line of `machine`: a heartbeat that came late because the machine did not let it run.
+    """A line of `machine` or `disk`: a heartbeat that came late because the machine did not let it, or its disk.
 
-    The heartbeat asks to be woken every `every_ms`; `late_ms` is how much later than that it was.
-    Lines with `late_ms` 0 are written once a second, to prove that somebody was looking.
+    The machine's asks to be woken every `every_ms`; `late_ms` is how much later than that it was. The disk's puts a few
+    bytes there every `every_ms`; `late_ms` is how long that took. Lines with `late_ms` 0 are written once a second, to
+    prove that somebody was looking.
 
     Attributes:
-        wall_ns: The wall clock at `at_ns`: whoever sets it moves what a target wrote down by it. 0 in older runs.
+        wall_ns: The wall clock at `at_ns`, of the machine: whoever sets it moves what a target wrote down by it. 0 in
+            older runs.
     """
 
     at_ns: int

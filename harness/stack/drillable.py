@@ -69,6 +69,11 @@ class DrillableStack(Stack, Protocol):
         """The folder that each drill's run directory goes into."""
         ...
 
+    @property
+    def data_folder(self) -> Path:
+        """A folder on the disk that its stores commit to."""
+        ...
+
     def configuration(self) -> Mapping[str, Any]:
         """What each service of the target was told, by its name: enough to start the same one again."""
         ...

@@ -7,7 +7,7 @@ from harness.checks import CannotSay, Evidence
 from harness.checks.evidence import FaultBit, FaultHealed, HealthyBefore
 from harness.checks.hazards import SomeRows
 from harness.checks.load import GeneratorOnTime, KeptUp, LoadReached, UnderLoad
-from harness.checks.machine import MachineCalm, MachineUncrowded
+from harness.checks.machine import DiskCalm, MachineCalm, MachineUncrowded
 from harness.load.operations import NOT_SENT
 from harness.recording.history import History
 from harness.recording.records import Phase
@@ -23,6 +23,7 @@ PENDING = SomeRows(
     moment=Phase.IMPACT,
 )
 LOADED = UnderLoad(rate_per_s=5)
+DISK = DiskCalm(phases=(Phase.STEADY, Phase.IMPACT), stalled_share_max=0.02)
 ON_TIME = GeneratorOnTime(phases=(Phase.STEADY,))
 UNCROWDED = MachineUncrowded(phases=(Phase.STEADY, Phase.IMPACT))
 KEPT_UP = KeptUp(reading="pending", rows_max=2)
@@ -98,6 +99,13 @@ def _pending(drill: Drill, *counts: int, from_s: float = 6) -> Drill:
         (CALM, lambda drill: drill.heartbeat(stall_at_s=60, late_ms=900), True),
         (CALM, lambda drill: drill.heartbeat(until_s=40), False),
         (CALM, lambda drill: drill, False),
+        (DISK, lambda drill: drill.disk(), True),
+        (DISK, lambda drill: drill.disk(stalled_from_s=30, late_ms=390), True),
+        (DISK, lambda drill: drill.disk(stalled_from_s=30, late_ms=410), False),
+        (DISK, lambda drill: drill.disk(stalled_from_s=44.7, late_ms=690), True),
+        (DISK, lambda drill: drill.disk(stalled_from_s=60, late_ms=900), True),
+        (DISK, lambda drill: drill.disk(until_s=40), False),
+        (DISK, lambda drill: drill.heartbeat(), False),
         (UNCROWDED, lambda drill: _cpu(drill, busy_s=39, ours_s=38), True),
         (UNCROWDED, lambda drill: _cpu(drill, busy_s=39, ours_s=20), False),
         (UNCROWDED, lambda drill: _cpu(drill, busy_s=30, ours_s=10), True),

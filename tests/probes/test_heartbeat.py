@@ -12,7 +12,7 @@ import pytest
 
 from harness.clock import wait_until
 from harness.errors import ConfigError, ProbeError
-from harness.probes.heartbeat import Heartbeat
+from harness.probes.heartbeat import DiskHeartbeat, Heartbeat
 from harness.recording.records import Stall
 
 
@@ -103,6 +103,27 @@ def test_a_line_is_never_cut_off(tmp_path: Path) -> None:
     with Heartbeat(tmp_path, every_ms=1, late_from_ms=0.001) as heart:
         wait_until(lambda: heart.file.stat().st_size > 5000, within_s=10, what="many lines")
     assert all(json.loads(line)["every_ms"] == 1.0 for line in heart.file.read_text().splitlines())
+
+
+def test_a_disk_is_watched_by_putting_something_there(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with DiskHeartbeat(tmp_path, disk, every_ms=1, late_from_ms=0.001) as heart:
+        wait_until(lambda: heart.file.stat().st_size > 500, within_s=10, what="some commits")
+    beats = lines_of(heart)
+    assert heart.file.name == "disk.jsonl"
+    assert all(beat.late_ms > 0 and beat.every_ms == 1 for beat in beats)
+    assert list(disk.iterdir()) == []
+
+
+def test_a_disk_that_serves_everybody_is_proven_to_have_been_watched(tmp_path: Path) -> None:
+    with DiskHeartbeat(tmp_path, tmp_path, every_ms=1, late_from_ms=60_000) as heart:
+        assert [beat.late_ms for beat in lines_of(heart)] == [0]
+
+
+def test_a_disk_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ProbeError, match="heartbeat of disk ended at once"):
+        DiskHeartbeat(tmp_path, tmp_path / "nowhere").start()
 
 
 def test_nonsense_is_refused(tmp_path: Path) -> None:

@@ -68,6 +68,11 @@ class EmbeddedStack:
         return self.plan.target
 
     @property
+    def data_folder(self) -> Path:
+        """Where all its processes work."""
+        return self.supervisor.folder.path
+
+    @property
     def versions(self) -> Mapping[str, str]:
         """Of its servers."""
         return self.plan.versions
