@@ -17,6 +17,7 @@ TIME_AND_CHANCE_ELSEWHERE = {
     "harness/clock.py": "the door for time",
     "harness/chance.py": "the door for chance",
     "harness/probes/heartbeat_loop.py": "a script of its own that importing anything of ours would slow down",
+    "harness/probes/disk_loop.py": "as the one before",
 }
 _TIME = re.compile(
     r"time\.(sleep|time|time_ns|monotonic|monotonic_ns|perf_counter|perf_counter_ns)"
