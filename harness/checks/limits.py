@@ -25,7 +25,7 @@ class CancelledPastLimit:
         limit_s: The target's time limit for an order.
         slack_s: How much later than that it may notice.
         expect_not: Details that exclude an operation, such as {"expect": "declined"}.
-        fault: Title of the fault, or "" for the first one.
+        fault: Title of the fault.
     """
 
     operation: str
@@ -33,8 +33,8 @@ class CancelledPastLimit:
     ledger: Ledger
     limit_s: float
     slack_s: float
+    fault: str
     expect_not: Mapping[str, str] = field(default_factory=dict)
-    fault: str = ""
 
     def check(self, history: History) -> Conclusion:
         """FAIL names orders past their limit that are confirmed, still open, or have kept money."""

@@ -11,7 +11,7 @@ import polars as pl
 
 from harness.checks import CannotSay, Conclusion, conclude
 from harness.checks.books import CANCELLED, CONFIRMED, OPEN, Ledger, Orders, Reservations, SagaLog
-from harness.checks.moments import intended_in, on_run_clock, was_sent, whole_phase
+from harness.checks.moments import intended_in, on_run_clock, requested_faults, was_sent, whole_phase
 from harness.checks.tables import keys
 from harness.clock import NS_PER_S
 from harness.errors import ConfigError
@@ -136,7 +136,7 @@ class PendingSettlesAfterHeal:
 
     Attributes:
         last_step: The step whose completion confirms an order.
-        fault: Title of the fault, or "" for the one that was healed last.
+        fault: Title of the fault. If it was injected more than once, the last healing counts.
         within_s: From the verified healing.
     """
 
@@ -144,7 +144,7 @@ class PendingSettlesAfterHeal:
     log: SagaLog
     last_step: str
     within_s: float
-    fault: str = ""
+    fault: str
     expect_not: Mapping[str, str] = field(default_factory=dict)
 
     def check(self, history: History) -> Conclusion:
@@ -179,11 +179,11 @@ class PendingSettlesAfterHeal:
     def _healed(self, history: History) -> tuple[int, float]:
         healed = [
             (episode.healed_ns, episode.healing_ns or episode.healed_ns)
-            for episode in history.faults
-            if episode.healed_ns is not None and self.fault in ("", episode.title)
+            for episode in requested_faults(history, self.fault)
+            if episode.healed_ns is not None
         ]
         if not healed:
-            raise CannotSay(f"no healing of {self.fault or 'a fault'} was recorded")
+            raise CannotSay(f"no healing of {self.fault} was recorded")
         at_ns, began_ns = max(healed)
         return at_ns, (at_ns - began_ns) / NS_PER_S
 

@@ -122,6 +122,7 @@ def test_orders_past_the_limit_are_compensated_and_late_charges_refunded(
                     ledger=LEDGER,
                     limit_s=profile.timers.saga_timeout_s,
                     slack_s=profile.limit_slack_s,
+                    fault=silent.title,
                     expect_not=NOT_DECLINED,
                 ),
                 counts_only_if=(healthy, waiting_orders, unheard, had_its_time(phases)),

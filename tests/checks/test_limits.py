@@ -17,6 +17,7 @@ CHECK = CancelledPastLimit(
     ledger=LEDGER,
     limit_s=10,
     slack_s=2,
+    fault="provider killed",
     expect_not={"expect": "declined"},
 )
 

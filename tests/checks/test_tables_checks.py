@@ -40,6 +40,7 @@ HEALED = PendingSettlesAfterHeal(
     log=SAGA_LOG,
     last_step="confirm-order",
     within_s=5,
+    fault="provider killed",
     expect_not={"expect": "declined"},
 )
 EVENTS = AppliedInOrder(reading="applied_events")
