@@ -6,6 +6,7 @@ and so is what `--json` prints: standard output is for results, everything else 
 """
 
 import math
+import os
 import sys
 from dataclasses import asdict
 from typing import Annotated, Any, NoReturn
@@ -14,10 +15,13 @@ import typer
 
 from harness import __version__, flags
 from harness.console import ConsoleNarrator, complain, terminal
+from harness.endings import told
 from harness.errors import ConfigError, DrillError, ExitCode, Interrupted
 from harness.interruption import unwinding
+from harness.listening import forget, whoever_listens
 
 LEASE_MIN_MIN = 0.1  # minutes; a stack takes a good part of that to start
+_COMPLETING = "_DRILL_COMPLETE"  # set by the shell after a Tab
 
 app = typer.Typer(
     name="drill",
@@ -28,11 +32,24 @@ app = typer.Typer(
 
 
 def print_json(value: Any) -> None:
-    """Print a result for machines."""
+    """Print a result for machines.
+
+    Raises:
+        DrillError: It could not be written, though somebody wanted it.
+    """
     import msgspec  # noqa: PLC0415 - see above
 
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        forget(sys.stdout)  # whoever asked has gone; what came of it stands
+    except OSError as error:
+        forget(sys.stdout)
+        raise DrillError(
+            f"the result could not be written to standard output: {error.strerror}. What is there of it is cut off; "
+            "take it to a place with room."
+        ) from error
 
 
 def _version(wanted: bool) -> None:
@@ -77,7 +94,8 @@ def run(  # noqa: PLR0913, PLR0917 - one for each flag
     """Hold drills and judge them: the scenarios named, or all.
 
     `drill list` shows their names. Every run is recorded in a folder of its own. An INCONCLUSIVE run is held once
-    more; a FAIL never is.
+    more; a FAIL never is. Exit code 0: each scenario passed, or was skipped with a reason, which is shown. One that is
+    named and skipped is INCONCLUSIVE.
     """
     from harness import sessions  # noqa: PLC0415
     from harness.reporting import ready_for, refused_data, report, session_data  # noqa: PLC0415
@@ -97,9 +115,16 @@ def run(  # noqa: PLR0913, PLR0917 - one for each flag
         if json:
             print_json(refused_data(error))
         raise
-    if json:
-        print_json(session_data(outcome))
-    report(outcome, junit=junit)
+    try:
+        try:
+            report(outcome, junit=junit)
+        finally:
+            if json:
+                print_json(session_data(outcome))
+    except DrillError as error:
+        if outcome.code is ExitCode.PASS:
+            raise
+        complain(terminal(), str(error))  # of less weight than what the session came to
     raise typer.Exit(outcome.code)
 
 
@@ -155,13 +180,11 @@ def list_(scenarios: flags.Scenarios = flags.SCENARIOS, json: flags.Json = False
     from harness import sessions  # noqa: PLC0415
     from harness.reporting import print_scenarios  # noqa: PLC0415
 
-    outcome = sessions.run(scenarios, ["--collect-only"])
-    if outcome.errors:
-        raise ConfigError("\n".join(outcome.errors))
+    found = sessions.collected(scenarios)
     if json:
-        print_json([asdict(info) for info in outcome.scenarios])
+        print_json([asdict(info) for info in found])
     else:
-        print_scenarios(terminal(sys.stdout), outcome.scenarios)
+        print_scenarios(terminal(sys.stdout), found)
 
 
 @app.command()
@@ -247,22 +270,12 @@ def down(run_id: flags.RunId = None, all_: flags.All = False, json: flags.Json =
 
 
 def main() -> NoReturn:
-    """The entry point: errors of ours become one message and an exit code."""
-    try:
-        code = app(prog_name="drill", standalone_mode=False) or ExitCode.PASS
-    except DrillError as error:
-        complain(terminal(), str(error))
-        code = error.exit_code
-    except (typer.Abort, KeyboardInterrupt):
-        complain(terminal(), "interrupted")
-        code = ExitCode.INTERRUPTED
-    except Exception as error:
-        say_what = getattr(error, "format_message", None)  # the command line's own complaint
-        if say_what is None:
-            raise
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else app.info.name
-        sentence = say_what().rstrip(".")
-        complain(terminal(), f"{sentence[:1].lower()}{sentence[1:]}. `{command} --help` shows what there is.")
-        code = ExitCode.USAGE
+    """The entry point: whatever happens becomes one message and a documented exit code."""
+    with whoever_listens():
+        try:
+            code = app(prog_name="drill", standalone_mode=False) or ExitCode.PASS
+        except BaseException as error:
+            if isinstance(error, SystemExit) and _COMPLETING in os.environ:
+                raise  # what the shell is offered has been printed
+            code = told(error, "drill")
     sys.exit(int(code))

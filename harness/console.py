@@ -9,9 +9,8 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -19,6 +18,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from harness.clock import NS_PER_S, SYSTEM_CLOCK, Clock
+from harness.listening import WhoeverListens
 from harness.narration import Glance
 from harness.recording.records import Finding, Verdict
 
@@ -58,35 +58,11 @@ def describe(glance: Glance, columns: int | None = None) -> str:
     return line if cell_len(line) <= columns else f"{set_cell_size(line, max(0, columns - 1)).rstrip()}…"
 
 
-class _WhoeverListens:
-    """A stream that goes on when nobody reads it any more: its terminal was closed, or the pipe's other end.
-
-    A drill that is being broken off has faults to heal, and must not stumble over telling nobody about it.
-    """
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        """Write, or do not."""
-        with suppress(OSError):
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        """Flush, or do not."""
-        with suppress(OSError):
-            self._stream.flush()
-
-
 def terminal(file: IO[str] | None = None) -> Console:
     """A console on a file, or on standard error. Where nothing says how wide it is, lines are as long as one reads."""
     stream = file or sys.stderr
     unknown = not stream.isatty() and not os.environ.get("COLUMNS")
-    heard = cast("IO[str]", _WhoeverListens(stream))
+    heard = cast("IO[str]", WhoeverListens(stream))
     return Console(file=heard, highlight=False, width=COLUMNS_MAX if unknown else None)
 
 

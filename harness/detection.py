@@ -70,14 +70,12 @@ def promises(scenarios: Path, only: Sequence[str] = ()) -> list[Promise]:
         only: Only these defects; all if empty.
 
     Raises:
-        ConfigError: They promise nothing, nothing about one of `only`, or cannot be collected.
+        ConfigError: They promise nothing, nothing about one of `only`, or cannot be collected; or all are wanted, and
+            some are left out: what they promise would go unproven and unseen.
     """
-    outcome = sessions.run(scenarios, ["--collect-only"])
-    if outcome.errors:
-        raise ConfigError("\n".join(outcome.errors))
     found = [
         Promise(defect=defect, scenario=info.name, claim=claim)
-        for info in outcome.scenarios
+        for info in sessions.collected(scenarios, whole=not only)
         for defect, claim in info.detects
     ]
     if not found:
@@ -120,10 +118,11 @@ def _held(scenarios: Path, arguments: Sequence[str], promise: Promise) -> Detect
     if outcome.code in _NOT_HELD:
         why = "; ".join(outcome.errors) or "somebody stopped it"
         raise _NOT_HELD[outcome.code](f"{promise.scenario} with {promise.defect} was not held: {why}")
-    final = [judgement for judgement in outcome.judgements if not judgement.superseded]
+    final = outcome.counting
     findings = [finding for judgement in final for finding in judgement.findings]
     failed = tuple(finding.claim for finding in findings if finding.verdict is Verdict.FAIL)
-    meant = next((finding for finding in findings if finding.claim == promise.claim), None)
+    about_it = [finding for finding in findings if finding.claim == promise.claim]
+    meant = max(about_it, key=lambda finding: finding.verdict.badness, default=None)
     if meant is None:
         code = ExitCode.INCONCLUSIVE
         because = "; ".join(outcome.errors) or f"the scenario has no claim {promise.claim!r}"

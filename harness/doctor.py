@@ -23,7 +23,7 @@ from harness.stack.embedded.artifacts import Cache, PlainProgress, cache_root
 from harness.stack.embedded.artifacts import Progress as Told
 from harness.stack.embedded.programs import gather, standings
 from harness.stack.embedded.sources import Standing
-from harness.surroundings import Check, Health, cache_check, of_machine, problem
+from harness.surroundings import Examined, Health, look_at_cache, of_machine, problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,17 +32,17 @@ class Diagnosis:
 
     Attributes:
         programs: How it stands with each server's programs.
-        checks: How it stands with the machine, the folders and the stacks on it.
+        examined: How it stands with the machine, the folders and the stacks on it.
     """
 
     programs: tuple[Standing, ...]
-    checks: tuple[Check, ...]
+    examined: tuple[Examined, ...]
 
     @property
     def can_start(self) -> bool:
         """Whether a stack could be started, perhaps after fetching."""
         return all(standing.usable for standing in self.programs) and all(
-            check.health is not Health.PROBLEM for check in self.checks
+            look.health is not Health.PROBLEM for look in self.examined
         )
 
 
@@ -59,20 +59,20 @@ def examine(
         environment: Where overrides are looked for.
         clock: How the machine's delay is measured.
     """
-    checks: list[Check] = []
+    examined: list[Examined] = []
     programs: tuple[Standing, ...] = ()
     try:
         root = cache_root(environment)
-    except ArtifactError as error:
-        checks.append(problem("cache", str(error)))
+    except (ArtifactError, OSError) as error:
+        examined.append(problem("cache", str(error)))
     else:
         cache = Cache(root)
         troubles = _fetched(cache, fetching, environment) if fetching else {}
         programs = tuple(
             _blamed(standing, troubles) for standing in standings(cache, environment=environment)
         )
-        checks.append(cache_check(root, programs))
-    return Diagnosis(programs=programs, checks=(*of_machine(clock), *checks))
+        examined.append(look_at_cache(root, programs))
+    return Diagnosis(programs=programs, examined=(*of_machine(clock), *examined))
 
 
 def as_data(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def as_data(diagnosis: Diagnosis) -> dict[str, Any]:
             asdict(standing) | {"path": str(standing.path or ""), "usable": standing.usable}
             for standing in diagnosis.programs
         ],
-        "checks": [asdict(check) for check in diagnosis.checks],
+        "checks": [asdict(look) for look in diagnosis.examined],
     }
 
 

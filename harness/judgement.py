@@ -1,9 +1,9 @@
-"""What came of one drill, as it is passed from the runner to whoever reports or exits."""
+"""What came of a scenario, as it is passed to whoever reports or exits: a verdict, or why there is none."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import ExitCode
+from harness.errors import DrillError, ExitCode
 from harness.recording.records import Finding, Verdict
 
 EXIT_CODES = {
@@ -30,6 +30,21 @@ class Judgement:
     superseded: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """Something that keeps a session from being a proof, other than a verdict.
+
+    Attributes:
+        scenario: Whose, by name; the id of a test that is no scenario; or "", the session's as a whole.
+        told: What happened; for people.
+        code: The exit code it asks for.
+    """
+
+    scenario: str
+    told: str
+    code: ExitCode = ExitCode.INCONCLUSIVE
+
+
 class NotPassed(AssertionError):  # noqa: N818 - it says what it says
     """A drill was judged FAIL or INCONCLUSIVE."""
 
@@ -40,3 +55,13 @@ class NotPassed(AssertionError):  # noqa: N818 - it says what it says
         lines.append(f"  recorded in {judgement.run_dir}; replay: {judgement.replay}")
         super().__init__("\n".join(lines))
         self.judgement = judgement
+
+
+class NothingHeldError(DrillError):
+    """A scenario came to its end without a drill: green would say that something was shown."""
+
+    def __init__(self, scenario: str) -> None:
+        super().__init__(
+            f"{scenario} came to its end without a judged drill, so nothing was shown. A scenario has to call "
+            "`chaos.run(...)`; one that cannot be held here says so with `pytest.skip(reason)`."
+        )

@@ -5,9 +5,8 @@ plugin starts its stack when the first scenario needs it, resets it between scen
 happens in between.
 """
 
-import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,21 +14,25 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
+from harness.catalogue import DETECTS_MARK, SCENARIO_MARK, asked_for, catalogued, is_meant, scenario_info
 from harness.completion import marked
 from harness.console import ConsoleNarrator, terminal
-from harness.errors import ConfigError, DrillError
-from harness.judgement import Judgement, NotPassed
+from harness.errors import ConfigError, DrillError, ExitCode
+from harness.judgement import Judgement, NothingHeldError, NotPassed, Trouble
+from harness.recording.records import Verdict
 from harness.settings import Settings
 
 if TYPE_CHECKING:
     from harness.runner import Chaos
     from harness.stack.drillable import DrillableStack
 
-SCENARIO_MARK = "scenario"
-DETECTS_MARK = "detects"
 _NOT_SPREAD = (
     "scenarios cannot be spread over processes with -n: they share one stack, and two drills at once would disturb "
     "each other's measurements. Leave -n out for scenarios."
+)
+_NOT_EXCUSED = (
+    "A scenario cannot be expected to fail: an xfail excuses no verdict, here or under plain pytest. Take it away; "
+    "`pytest.skip(reason)` leaves a scenario out where all can see it."
 )
 
 
@@ -38,60 +41,23 @@ class Session:
     """What one pytest session came to, for whoever started it.
 
     Attributes:
+        asked: Names of the scenarios that somebody asked for; none means all.
+        left_out: Names of those that something else took away, such as -k or a conftest.py.
         judgements: Every judged drill, in order.
-        troubles: Errors of the drills themselves.
+        troubles: What went wrong in single tests, other than a verdict.
         recordings: Where this session's runs are, once a stack was up.
     """
 
     settings: Settings
     narrator: ConsoleNarrator
-    selected: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     judgements: list[Judgement] = field(default_factory=list)
-    troubles: list[BaseException] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
     recordings: Path | None = None
 
 
 SESSION = pytest.StashKey[Session]()
-
-
-@dataclass(frozen=True)
-class ScenarioInfo:
-    """What the mark on a scenario says.
-
-    Attributes:
-        name: Its id in the catalogue, with the parameters' ids in brackets.
-        guide: The heading of the guide it belongs to.
-        why: The scenario's docstring.
-        detects: Planted defects it must catch, each with the id of the claim that must catch it.
-    """
-
-    name: str
-    guide: str
-    why: str
-    detects: tuple[tuple[str, str], ...]
-
-
-def scenario_info(item: pytest.Item) -> ScenarioInfo | None:
-    """What a test says of itself, or None if it is not a scenario.
-
-    Raises:
-        pytest.UsageError: One of its marks does not say what it must.
-    """
-    mark = item.get_closest_marker(SCENARIO_MARK)
-    if mark is None:
-        return None
-    promises = list(item.iter_markers(DETECTS_MARK))
-    if len(mark.args) != 1 or any(len(found.args) != 1 or "by" not in found.kwargs for found in promises):
-        raise pytest.UsageError(
-            f"{item.nodeid}: wanted @pytest.mark.{SCENARIO_MARK}(name, guide=heading) and "
-            f"@pytest.mark.{DETECTS_MARK}(defect, by=claim), got {[mark, *promises]}: without them the drill cannot be "
-            "named or its defects counted."
-        )
-    call = getattr(item, "callspec", None)
-    name = f"{mark.args[0]}[{call.id}]" if call else str(mark.args[0])
-    why = " ".join((getattr(item, "function", item).__doc__ or "").split())
-    detects = tuple((found.args[0], found.kwargs["by"]) for found in promises)
-    return ScenarioInfo(name, str(mark.kwargs.get("guide", "")), why, detects)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -154,46 +120,36 @@ def _uncaptured(config: pytest.Config) -> IO[str]:
         return os.fdopen(os.dup(2), "w", buffering=1)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the scenarios that were asked for by name, and let a drill last as long as its phases say."""
-    found = {info.name: item for item in items if (info := scenario_info(item))}
-    if found and hasattr(
-        config, "workerinput"
-    ):  # xdist hides why a worker refuses; `_refuse_spreading` says it
-        raise pytest.UsageError(_NOT_SPREAD)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Keep the scenarios that were asked for by name, see what others leave of them, and lift limits of time."""
+    session = config.stash[SESSION]
+    found = catalogued(items)
+    if found and hasattr(config, "workerinput"):
+        raise pytest.UsageError(_NOT_SPREAD)  # xdist hides why a worker refuses; `_refuse_spreading` says it
     if config.pluginmanager.hasplugin("timeout"):  # pytest-timeout: a limit meant for unit tests
         for item in found.values():
             item.add_marker(pytest.mark.timeout(0))
-    wanted = config.stash[SESSION].selected
-    if not wanted:
-        return
-    chosen: list[pytest.Item] = []
-    for name in wanted:
-        hits = [item for known, item in found.items() if name in {known, known.partition("[")[0]}]
-        if not hits:
-            raise pytest.UsageError(unknown_scenario(name, list(found)))
-        chosen += [item for item in hits if item not in chosen]
-    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-    items[:] = chosen
-
-
-def unknown_scenario(name: str, known: Sequence[str]) -> str:
-    """The message for a scenario that is not there, with the names that come nearest."""
-    stems = list(dict.fromkeys(item.partition("[")[0] for item in known))
-    names = list(dict.fromkeys([*stems, *known]))
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    near = near or [item for item in names if name.lower() in item.lower()][:3]
-    advice = (
-        f"Did you mean {' or '.join(near)}?"
-        if near
-        else f"There are: {', '.join(sorted(stems)) or 'none here'}."
-    )
-    return f"there is no scenario {name!r}. {advice} `drill list` shows all."
+    if session.asked:
+        chosen = asked_for(session.asked, found)
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+    before = catalogued(items)
+    result = yield
+    session.left_out = tuple(name for name in before if before[name] not in items)
+    for asked in session.asked:
+        if all(name in session.left_out for name in before if is_meant(name, asked)):
+            raise pytest.UsageError(
+                f"{asked} was asked for by name, but -k, -m or a conftest.py leaves it out: it would not be held. Ask "
+                "for one or the other."
+            )
+    return result
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     """Let pytest end the line it is writing before a drill is told in lines of its own."""
+    __tracebackhide__ = True
     reporter = item.config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None and scenario_info(item):
         reporter.ensure_newline()
@@ -202,14 +158,65 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Let no scenario be green that has not earned it: without a drill, or past a verdict that it swallowed."""
+    __tracebackhide__ = True
+    result = yield
+    info = scenario_info(item)
+    if info is not None:
+        judgements = item.config.stash[SESSION].judgements
+        counting = [found for found in judgements if found.scenario == info.name and not found.superseded]
+        for judgement in counting:
+            if judgement.verdict is not Verdict.PASS:
+                raise NotPassed(judgement)
+        if not counting:
+            raise NothingHeldError(info.name)
+    return result
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # outside of pytest's own, which is where an xfail is made
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Keep the errors of drills, which decide the exit code of `drill`."""
-    report = yield
-    if call.excinfo is not None and isinstance(call.excinfo.value, DrillError | NotPassed):
-        item.config.stash[SESSION].troubles.append(call.excinfo.value)
-        # The sentence is for people; a traceback through pytest and the runner is not.
-        report.longrepr = str(call.excinfo.value)  # type: ignore[attr-defined]
-    return report
+    """Keep what went wrong, which decides the exit code of `drill`, and let nothing be expected to go wrong."""
+    report: pytest.TestReport = yield  # type: ignore[assignment]  # what a wrapper is sent has no type of its own
+    error = call.excinfo.value if call.excinfo is not None else None
+    info = scenario_info(item)
+    name = info.name if info else item.nodeid
+    if isinstance(error, DrillError | NotPassed):
+        report.longrepr = str(
+            error
+        )  # the sentence is for people; a traceback through pytest and the runner is not
+    if info and not report.passed and (hasattr(report, "wasxfail") or _passed_strictly(report)):
+        _excuse_nothing(report, error, name)
+    if report.failed and not isinstance(error, NotPassed):
+        ours = isinstance(error, DrillError) or isinstance(report.longrepr, str)
+        told = str(report.longrepr) if ours else _broken(report, name)
+        code = error.exit_code if isinstance(error, DrillError) else ExitCode.INCONCLUSIVE
+        item.config.stash[SESSION].troubles.append(Trouble(scenario=name, told=told, code=code))
+    return report  # type: ignore[return-value]  # see above
+
+
+def _passed_strictly(report: pytest.TestReport) -> bool:
+    """Whether pytest is not content because a test passed that was marked xfail(strict)."""
+    return isinstance(report.longrepr, str) and report.longrepr.startswith("[XPASS(strict)]")
+
+
+def _excuse_nothing(report: pytest.TestReport, error: BaseException | None, name: str) -> None:
+    """Turn what pytest took for expected into what it is."""
+    reason = report.__dict__.pop("wasxfail", "")
+    report.outcome = "failed"
+    if error is None:
+        report.longrepr = f"{name} passed, and is marked xfail(strict). {_NOT_EXCUSED}"
+    elif isinstance(error, pytest.xfail.Exception):
+        report.longrepr = f"{name} was given up with xfail ({reason or 'no reason given'}). {_NOT_EXCUSED}"
+    else:
+        told = report.longrepr if isinstance(report.longrepr, str) else _broken(report, name)
+        report.longrepr = f"{told}\n{_NOT_EXCUSED}"
+
+
+def _broken(report: pytest.TestReport, name: str) -> str:
+    """What only a traceback explains, with what was printed."""
+    printed = "".join(f"\n{title}:\n{text.rstrip()}" for title, text in report.sections)
+    return f"{name} broke in its {report.when}:\n{report.longrepr}{printed}"
 
 
 @pytest.fixture(scope="session")

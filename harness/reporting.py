@@ -1,29 +1,30 @@
 """What `drill` says at the end, to people and to machines.
 
 Report writers are found through the entry-point group `drillbook.reports`, so that the harness knows none of them: a
-writer is a function of run directories and an output path, and reads recordings only.
+writer is a function of run directories and an output path. It reads recordings, and is told what there is no recording
+of: what was skipped and what went wrong.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.text import Text
 
+from harness.catalogue import ScenarioInfo
 from harness.checks.judging import judge, overall
 from harness.console import MARKS, STYLES, ConsoleNarrator, complain, say, say_whole, terminal
 from harness.detection import Detection
 from harness.doctor import Diagnosis
 from harness.errors import ConfigError, DrillError, ExitCode, RecordingError
-from harness.judgement import EXIT_CODES, Judgement
-from harness.plugin import ScenarioInfo
+from harness.judgement import EXIT_CODES, Judgement, Trouble
+from harness.outcome import Outcome
 from harness.recording.history import History
 from harness.recording.records import Verdict
 from harness.recording.rundir import RUN_FILE, write_findings
-from harness.sessions import Outcome
 from harness.stack.embedded.detached import DetachedStack
 from harness.stack.embedded.sources import Source
 from harness.surroundings import Health
@@ -40,7 +41,23 @@ _DETECTION_MARKS = {
     ExitCode.FAIL: ("✗ MISSED      ", "bold red"),
     ExitCode.INCONCLUSIVE: ("? INCONCLUSIVE", "bold yellow"),
 }
-Writer = Callable[[Sequence[Path], Path], None]
+
+
+class Writer(Protocol):
+    """Makes a report of a session."""
+
+    def __call__(
+        self, run_dirs: Sequence[Path], out: Path, *, skipped: Mapping[str, str], troubles: Mapping[str, str]
+    ) -> None:
+        """Write it.
+
+        Args:
+            run_dirs: The session's recordings.
+            out: The file to write.
+            skipped: Scenarios that did not want to be held, each with its reason.
+            troubles: What went wrong, by the scenario it happened to; "" for the session as a whole.
+        """
+        ...
 
 
 def writer(name: str) -> Writer:
@@ -59,6 +76,8 @@ def writer(name: str) -> Writer:
 def ready_for(out: Path) -> None:
     """Make sure that a report can be written, before a drill takes its minutes.
 
+    An earlier session's report is removed: whoever finds one later must not take it for this one's.
+
     Raises:
         ConfigError: It cannot.
     """
@@ -68,6 +87,7 @@ def ready_for(out: Path) -> None:
             raise IsADirectoryError(f"{out} is a folder")
         if not os.access(out.parent, os.W_OK | os.X_OK):
             raise PermissionError(f"{out.parent} is not writable")
+        out.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(
             f"no report can be written to {out}: {error}. Name a file in another folder."
@@ -85,7 +105,8 @@ def report(outcome: Outcome, *, junit: Path | None) -> None:
         complain(console, error)
     _print_summary(console, outcome)
     if junit is not None:
-        writer("junit")([judgement.run_dir for judgement in outcome.judgements], junit)
+        run_dirs = [judgement.run_dir for judgement in outcome.judgements]
+        writer("junit")(run_dirs, junit, skipped=dict(outcome.skipped), troubles=_by_scenario(outcome))
         say_whole(console, f"JUnit XML: {junit}")
     if outcome.code is ExitCode.INTERRUPTED:
         kept = ", ".join(str(run_dir) for run_dir in outcome.interrupted)
@@ -96,6 +117,13 @@ def report(outcome: Outcome, *, junit: Path | None) -> None:
         )
 
 
+def _by_scenario(outcome: Outcome) -> dict[str, str]:
+    told: dict[str, list[str]] = {}
+    for trouble in outcome.troubles:
+        told.setdefault(trouble.scenario, []).append(trouble.told)
+    return {scenario: "\n".join(sentences) for scenario, sentences in told.items()}
+
+
 def session_data(outcome: Outcome) -> dict[str, Any]:
     """What `drill run --json` prints; `docs/machine-output.md` describes it."""
     return {
@@ -103,6 +131,8 @@ def session_data(outcome: Outcome) -> dict[str, Any]:
         "exit_code": int(outcome.code),
         "errors": list(outcome.errors),
         "skipped": [{"scenario": name, "reason": reason} for name, reason in outcome.skipped],
+        "not_held": [{"scenario": name, "reason": reason} for name, reason in outcome.not_held],
+        "left_out": list(outcome.left_out),
         "interrupted": [str(run_dir) for run_dir in outcome.interrupted],
         "runs": [as_data(judgement) for judgement in outcome.judgements],
     }
@@ -110,7 +140,8 @@ def session_data(outcome: Outcome) -> dict[str, Any]:
 
 def refused_data(error: DrillError) -> dict[str, Any]:
     """The same document for a session that was refused before it began."""
-    return session_data(Outcome(code=error.exit_code, judgements=(), errors=(str(error),), scenarios=()))
+    trouble = Trouble(scenario="", told=str(error), code=error.exit_code)
+    return session_data(Outcome(code=error.exit_code, troubles=(trouble,)))
 
 
 def as_data(judgement: Judgement) -> dict[str, Any]:
@@ -127,7 +158,7 @@ def as_data(judgement: Judgement) -> dict[str, Any]:
 
 def _print_summary(console: Console, outcome: Outcome) -> None:
     if not outcome.judgements and not outcome.skipped:
-        return
+        return  # what there is to say has been said
     console.print("[bold]Summary[/]")
     for judgement in outcome.judgements:
         passed = sum(finding.verdict is Verdict.PASS for finding in judgement.findings)
@@ -143,7 +174,12 @@ def _print_summary(console: Console, outcome: Outcome) -> None:
             STYLES[judgement.verdict],
         )
     for name, reason in outcome.skipped:
-        _print_row(console, "-", "SKIPPED", name, reason, "bold")
+        _print_row(console, "-", "SKIPPED", name, reason or "no reason given", "bold yellow")
+    for name, _ in outcome.not_held:
+        _print_row(console, "!", "NOT HELD", name, "why is said above", "bold yellow")
+    if outcome.left_out:
+        left_out = f"left out by -k or a conftest.py: {', '.join(outcome.left_out)}"
+        say(console, left_out, indent=2, hanging=2, style="dim")
 
 
 def _print_row(console: Console, mark: str, word: str, name: str, told: str, style: str) -> None:
@@ -157,7 +193,11 @@ def judge_again(run_dir: Path) -> Judgement:
     Raises:
         RecordingError: It is not a run directory, cannot be read, or nothing can be put beside it.
     """
-    if not (run_dir / RUN_FILE).exists() and (inside := sorted(run_dir.glob(f"*/{RUN_FILE}"))):
+    try:
+        inside = [] if (run_dir / RUN_FILE).exists() else sorted(run_dir.glob(f"*/{RUN_FILE}"))
+    except OSError as error:
+        raise RecordingError(f"{str(run_dir)[:200]} cannot be looked into: {error.strerror}.") from error
+    if inside:
         raise RecordingError(
             f"{run_dir} is a whole session: name one of its runs, {' or '.join(str(run.parent) for run in inside)}."
         )
@@ -187,12 +227,12 @@ def print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
     for standing in diagnosis.programs:
         health = Health.FINE if standing.usable else Health.PROBLEM
         told = standing.problem or f"{standing.version:<10} {standing.source}"
-        _print_check(console, standing.name, health, told, standing.remedy, standing.variable)
+        _print_look(console, standing.name, health, told, standing.remedy, standing.variable)
         if standing.path:
             say_whole(console, str(standing.path), indent=18, style="dim")
     console.print("[bold]Machine[/]")
-    for check in diagnosis.checks:
-        _print_check(console, check.name, check.health, check.told, check.remedy)
+    for look in diagnosis.examined:
+        _print_look(console, look.name, look.health, look.told, look.remedy)
     worst = "A stack can be started." if diagnosis.can_start else "No stack can be started."
     fetch = any(standing.source is Source.TO_BE_FETCHED for standing in diagnosis.programs)
     if fetch and diagnosis.can_start:
@@ -200,7 +240,7 @@ def print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
     say(console, Text(worst, style="bold green" if diagnosis.can_start else "bold red"))
 
 
-def _print_check(
+def _print_look(
     console: Console, name: str, health: Health, told: str, remedy: str, variable: str = ""
 ) -> None:
     mark, style = _HEALTH_MARKS[health]

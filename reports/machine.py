@@ -3,8 +3,9 @@
 Its fields are part of the interface: they are added to, never renamed, within a `summary_version`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -14,28 +15,48 @@ from harness.recording.records import Verdict
 from harness.recording.rundir import read_findings, read_run, superseded, worst, write_atomically
 
 SUMMARY_VERSION = 1
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def write(run_dirs: Sequence[Path], out: Path) -> None:
+def write(
+    run_dirs: Sequence[Path],
+    out: Path,
+    *,
+    skipped: Mapping[str, str] = _NONE,
+    troubles: Mapping[str, str] = _NONE,
+) -> None:
     """Write the summary.
+
+    Args:
+        run_dirs: The recordings.
+        out: The file.
+        skipped: Scenarios that did not want to be held, each with its reason.
+        troubles: What went wrong, by the scenario it happened to; "" for the session as a whole.
 
     Raises:
         RecordingError: `out` cannot be written.
     """
-    write_atomically(out, msgspec.json.format(msgspec.json.encode(summary(run_dirs)), indent=2) + b"\n")
+    document = summary(run_dirs, skipped=skipped, troubles=troubles)
+    write_atomically(out, msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
 
 
-def summary(run_dirs: Sequence[Path]) -> dict[str, Any]:
+def summary(
+    run_dirs: Sequence[Path], *, skipped: Mapping[str, str] = _NONE, troubles: Mapping[str, str] = _NONE
+) -> dict[str, Any]:
     """The document as plain data. A run that cannot be read is INCONCLUSIVE and says why.
 
-    A run that another one repeats is told and marked, and does not decide the verdict.
+    A run that another one repeats is told and marked, and does not decide the verdict. What went wrong beside the runs
+    keeps it from being PASS.
     """
     repeated = superseded(run_dirs)
     runs = [_run(run_dir) | {"superseded": run_dir in repeated} for run_dir in run_dirs]
+    verdicts = [Verdict(run["verdict"]) for run in runs if not run["superseded"]]
     return {
         "summary_version": SUMMARY_VERSION,
-        "verdict": worst(Verdict(run["verdict"]) for run in runs if not run["superseded"]).value,
+        "verdict": worst([*verdicts, *(Verdict.INCONCLUSIVE for _ in troubles)]).value,
         "runs": runs,
+        "skipped": dict(skipped),
+        "troubles": dict(troubles),
     }
 
 

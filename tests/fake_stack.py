@@ -11,6 +11,7 @@ import pytest
 from harness.judgement import Judgement, NotPassed
 from harness.recording.records import Finding, Verdict
 from harness.runner import Chaos
+from harness.stack.embedded import starting
 from tests.histories import Drill
 
 # How a scenario's file begins here. What it imports is imported by this module too, and so by whoever uses it: pytester
@@ -90,7 +91,11 @@ class FakeStack:
 
     @classmethod
     def installed(cls, monkeypatch: pytest.MonkeyPatch, folder: Path) -> "FakeStack":
-        """A fake in the place of the real one."""
+        """A fake in the place of the real one.
+
+        In the module itself, imported above: if an inner session of pytester's were the first to import it, it would be
+        forgotten afterwards, and the next session would import another one and start real servers.
+        """
         fake = cls(recordings=folder / "runs" / "r1")
-        monkeypatch.setattr("harness.stack.embedded.starting.started", fake.start)
+        monkeypatch.setattr(starting, "started", fake.start)
         return fake

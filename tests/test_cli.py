@@ -14,7 +14,8 @@ from harness import doctor as examination
 from harness.detection import Detection
 from harness.doctor import Diagnosis
 from harness.errors import ExitCode, Interrupted, StackError
-from harness.sessions import Outcome
+from harness.judgement import Trouble
+from harness.outcome import Outcome
 from harness.stack.embedded.sources import Source, Standing
 from tests.histories import innocent_drill
 from tests.tidy.sources import ROOT
@@ -64,6 +65,7 @@ def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         ["detect", "--seed", "-1"],
         ["judge"],
         ["judge", "nowhere"],
+        ["judge", "x" * 5000],
         ["run", "--junit", "."],
         ["run", "--junit", "/proc/1/none/junit.xml"],
         ["up", "--brokers", "2"],
@@ -134,7 +136,7 @@ def test_the_session_s_exit_code_is_the_command_s(
 
     def run(folder: Path, arguments: list[str]) -> Outcome:
         asked.append((folder, arguments))
-        return Outcome(code=code, judgements=(), errors=("because",), scenarios=())
+        return Outcome(code=code, troubles=(Trouble(scenario="", told="because"),))
 
     monkeypatch.setattr(sessions, "run", run)
     assert drill("run", "one", "two", "--seed", "7", "--variant", "a", "-k", "x", "--json") == code
@@ -156,7 +158,7 @@ def test_every_option_of_run_is_one_of_the_plugin(
 
     def run(folder: Path, arguments: list[str]) -> Outcome:
         asked.extend(arguments)
-        return Outcome(code=ExitCode.PASS, judgements=(), errors=(), scenarios=())
+        return Outcome(code=ExitCode.PASS)
 
     monkeypatch.setattr(sessions, "run", run)
     flags = ["--profile=ci", "--seed=1", "--runtime=embedded", "--brokers=1", "--runs=r", "--variant=v"]
@@ -217,11 +219,121 @@ def test_the_doctor_s_exit_code_says_whether_a_stack_could_start(
     code: ExitCode,
 ) -> None:
     java = Standing(name="Java", version="21", source=Source.PATH, variable="JAVA_HOME", problem=problem)
-    monkeypatch.setattr(examination, "examine", lambda **_: Diagnosis(programs=(java,), checks=()))
+    monkeypatch.setattr(examination, "examine", lambda **_: Diagnosis(programs=(java,), examined=()))
     assert drill("doctor", "--json") == code
     assert json.loads(capsys.readouterr().out)["can_start"] is (code is ExitCode.PASS)
     assert drill("doctor") == code
     assert "Java" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "mistake", [KeyError("no such key"), BrokenPipeError(), EOFError(), SystemExit(1), GeneratorExit()]
+)
+def test_a_mistake_of_ours_is_inconclusive_and_never_looks_like_a_verdict(
+    drill: Drill,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    mistake: BaseException,
+) -> None:
+    def broken(*_: object) -> list[Detection]:
+        raise mistake
+
+    monkeypatch.setattr(detection, "detect", broken)
+    assert drill("detect") == ExitCode.INCONCLUSIVE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" in err
+    assert "in broken" in err
+    assert f"this is a mistake in drillbook itself ({type(mistake).__name__}) and no verdict" in err
+
+
+@pytest.mark.parametrize("damage", ["no folder", "a file", "empty", "cut off", "noise", "another version"])
+def test_judging_what_is_no_recording_is_bad_usage(
+    drill: Drill, tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_dir = tmp_path / "run"
+    if damage == "a file":
+        run_dir.write_text("not a folder")
+    elif damage != "no folder":
+        run_dir.mkdir()
+    written = {
+        "cut off": b'{"format_v',
+        "noise": bytes(range(256)),
+        "another version": b'{"format_version":0}',
+    }
+    if damage in written:
+        (run_dir / "run.json").write_bytes(written[damage])
+    assert drill("judge", "run", "--json") == ExitCode.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("drill: run")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("code", [ExitCode.PASS, ExitCode.FAIL])
+def test_a_report_that_cannot_be_written_hides_no_fail_and_makes_no_pass(
+    drill: Drill,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    code: ExitCode,
+) -> None:
+    def run(*_: object) -> Outcome:
+        (tmp_path / "reports").rmdir()
+        return Outcome(code=code)
+
+    monkeypatch.setattr(sessions, "run", run)
+    assert drill("run", "--json", "--junit", "reports/junit.xml") == (code or ExitCode.USAGE)
+    out, err = capsys.readouterr()
+    assert json.loads(out)["exit_code"] == code
+    assert "wanted to write reports/junit.xml" in err
+
+
+def into_a_closed_pipe(*arguments: str) -> tuple[int, str]:
+    """Run `drill` with nobody at the other end of its standard output; its exit code and what it complained."""
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    call = "import sys; from harness.cli import main; sys.argv[0] = 'drill'; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", call, *arguments],
+        stdout=ours,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    os.close(ours)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["--help"], ["--version"]])
+def test_a_reader_that_has_seen_enough_is_no_failure(arguments: list[str]) -> None:
+    assert into_a_closed_pipe(*arguments) == (ExitCode.PASS, "")
+
+
+def test_a_reader_that_has_seen_enough_changes_no_verdict(tmp_path: Path) -> None:
+    innocent_drill(tmp_path / "run").ended()
+    code, told = into_a_closed_pipe("judge", str(tmp_path / "run"), "--json")
+    assert code == ExitCode.INCONCLUSIVE
+    assert "INCONCLUSIVE  saga-payment-outage" in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+def test_a_result_that_does_not_fit_is_told() -> None:
+    call = "import sys; from harness.cli import main; sys.argv = ['drill', 'list', '--json']; main()"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", call],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            check=False,
+        )
+    assert done.returncode == ExitCode.INCONCLUSIVE
+    assert "the result could not be written to standard output: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_help_imports_no_client_of_a_server() -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from harness import sessions
+from harness.catalogue import ScenarioInfo
 from harness.detection import Detection, detect, overall
 from harness.errors import ConfigError, ExitCode, Interrupted, StackError
-from harness.judgement import EXIT_CODES, Judgement
-from harness.plugin import ScenarioInfo
+from harness.judgement import EXIT_CODES, Judgement, Trouble
+from harness.outcome import Outcome
 from harness.recording.records import Verdict
-from harness.sessions import Outcome
 from tests.fake_stack import finding
 
 SCENARIO = ScenarioInfo("outage", "X", "why", (("forgetful-queue", "it-holds"),))
@@ -26,9 +26,10 @@ class Sessions:
 
     def run(self, folder: Path, arguments: Sequence[str]) -> Outcome:
         self.asked.append(arguments)
-        if "--collect-only" in arguments:
-            return Outcome(code=ExitCode.INCONCLUSIVE, judgements=(), errors=(), scenarios=(SCENARIO,))
         return self.held
+
+    def collected(self, folder: Path, *, whole: bool = False) -> tuple[ScenarioInfo, ...]:
+        return (SCENARIO,)
 
 
 def outcome(*verdicts: Verdict, code: ExitCode | None = None, claim: str = "it-holds") -> Outcome:
@@ -44,12 +45,14 @@ def outcome(*verdicts: Verdict, code: ExitCode | None = None, claim: str = "it-h
         for number, verdict in enumerate(verdicts)
     )
     code = EXIT_CODES[verdicts[-1]] if code is None else code
-    return Outcome(code=code, judgements=judgements, errors=("why not",), scenarios=(SCENARIO,))
+    trouble = Trouble(scenario="outage", told="why not", code=code)
+    return Outcome(code=code, judgements=judgements, troubles=(trouble,), scenarios=(SCENARIO,))
 
 
 def detected(monkeypatch: pytest.MonkeyPatch, held: Outcome, *only: str) -> tuple[list[Detection], Sessions]:
     fake = Sessions(held)
     monkeypatch.setattr(sessions, "run", fake.run)
+    monkeypatch.setattr(sessions, "collected", fake.collected)
     return detect(Path("scenarios"), ["--drill-seed=7"], only), fake
 
 
@@ -68,7 +71,7 @@ def test_a_defect_is_caught_if_its_claim_fails_in_the_run_that_counts(
     [found], fake = detected(monkeypatch, outcome(*verdicts))
     assert (found.code, found.caught) == (code, code is ExitCode.PASS)
     assert found.run_dir == f"runs/{len(verdicts) - 1}"
-    assert fake.asked[1] == [
+    assert fake.asked[0] == [
         "--drill-seed=7",
         "--drill-variant=forgetful-queue",
         "--drill-only=outage",

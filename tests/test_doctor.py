@@ -14,7 +14,7 @@ from harness.reporting import print_diagnosis
 from harness.stack.embedded import java, kafka_jars, toxiproxy
 from harness.stack.embedded.sources import Source, Standing
 from harness.supervisor import state
-from harness.surroundings import Check, Health
+from harness.surroundings import Examined, Health
 
 
 class NoNap:
@@ -112,7 +112,7 @@ def test_a_wrong_override_is_a_problem_that_names_the_variable(nowhere: dict[str
 
 def test_a_cache_that_cannot_be_used_is_a_problem_and_not_an_exception(nowhere: dict[str, str]) -> None:
     diagnosis = examine(environment=nowhere | {"DRILLBOOK_CACHE": "relative"}, clock=NoNap())
-    [cache] = [check for check in diagnosis.checks if check.name == "cache"]
+    [cache] = [check for check in diagnosis.examined if check.name == "cache"]
     assert cache.health is Health.PROBLEM
     assert "must be an absolute path" in cache.told
     assert not diagnosis.can_start
@@ -124,11 +124,45 @@ def test_a_stack_left_by_a_killed_run_is_told_with_the_command_that_clears_it(
     base = state.base_folder()
     (base / "20260101-left").mkdir()
     with state.held_folder(base, "20260102-held"):
-        checks = {check.name: check for check in examine(environment=nowhere, clock=NoNap()).checks}
+        checks = {check.name: check for check in examine(environment=nowhere, clock=NoNap()).examined}
     assert checks["stacks"].told == "running: 20260102-held (drill)"
     assert checks["leftovers"].told == "left by killed runs: 20260101-left"
     assert checks["leftovers"].remedy == "drill down"
     assert (base / "20260101-left").exists()  # looking changes nothing
+
+
+def everything_in(folder: Path) -> dict[Path, tuple[int, int]]:
+    """What is there, and when it was last changed."""
+    return {path: (path.lstat().st_mode, path.lstat().st_mtime_ns) for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("stacks", [False, True])
+def test_looking_changes_nothing(
+    nowhere: dict[str, str], open_folder: Path, monkeypatch: pytest.MonkeyPatch, stacks: bool
+) -> None:
+    work = open_folder / "work"
+    work.mkdir()
+    (work / f"target_of_{open_folder.name}.py").write_text("def target(settings):\n    return None\n")
+    monkeypatch.setenv("DRILLBOOK_TARGET", f"target_of_{open_folder.name}:target")
+    monkeypatch.chdir(work)
+    if stacks:
+        (state.base_folder() / "20260101-left").mkdir()
+    before = everything_in(open_folder)
+    names = {found.name for found in examine(environment=nowhere, clock=NoNap()).examined}
+    assert everything_in(open_folder) == before
+    assert names >= {"state", "stacks", "ports", "runs", "target"}
+    assert ("leftovers" in names) == stacks
+
+
+def test_a_target_that_breaks_is_told_and_not_raised(
+    nowhere: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_target.py").write_text("def target(settings)\n")
+    monkeypatch.setenv("DRILLBOOK_TARGET", "broken_target:target")
+    monkeypatch.chdir(tmp_path)
+    [found] = [look for look in examine(environment=nowhere, clock=NoNap()).examined if look.name == "target"]
+    assert found.health is Health.WARNING
+    assert "SyntaxError" in found.told
 
 
 def test_a_state_folder_of_somebody_else_is_a_problem(
@@ -138,7 +172,9 @@ def test_a_state_folder_of_somebody_else_is_a_problem(
     everybodys.mkdir()
     everybodys.chmod(0o777)
     monkeypatch.setenv("DRILLBOOK_STATE", str(everybodys))
-    [found] = [check for check in examine(environment=nowhere, clock=NoNap()).checks if check.name == "state"]
+    [found] = [
+        check for check in examine(environment=nowhere, clock=NoNap()).examined if check.name == "state"
+    ]
     assert found.health is Health.PROBLEM
     assert "DRILLBOOK_STATE" in found.remedy
 
@@ -146,7 +182,9 @@ def test_a_state_folder_of_somebody_else_is_a_problem(
 def test_a_program_s_problem_is_printed_with_its_remedy_and_variable() -> None:
     diagnosis = Diagnosis(
         programs=(standing(Source.MISSING, problem="it is not there", remedy="Install it."),),
-        checks=(Check(name="memory", health=Health.WARNING, told="little", remedy="drill run --brokers 1"),),
+        examined=(
+            Examined(name="memory", health=Health.WARNING, told="little", remedy="drill run --brokers 1"),
+        ),
     )
     console = Console(width=80, record=True, file=io.StringIO())
     print_diagnosis(console, diagnosis)

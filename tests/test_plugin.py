@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.catalogue import unknown_scenario
 from harness.errors import StackError
-from harness.plugin import unknown_scenario
 from tests.fake_stack import HELD, FakeStack
 
 pytest_plugins = ["pytester"]
@@ -38,6 +38,26 @@ def test_a_scenario_passes_and_fails_like_any_test(pytester: pytest.Pytester, st
     )
     result.stdout.no_fnmatch_line("*runner.py*")  # no traceback through ourselves
     assert (stack.started, stack.ended) == (1, 1)
+
+
+def test_a_scenario_without_a_drill_or_with_an_excuse_is_not_green(
+    pytester: pytest.Pytester, stack: FakeStack
+) -> None:
+    mark = '@pytest.mark.scenario("{0}", guide="Here")\ndef test_{0}(chaos):\n    {1}\n'
+    bodies = {
+        "empty": "pass",
+        "swallowed": 'try:\n        held(chaos, "FAIL")\n    except AssertionError:\n        pass',
+        "given_up": 'pytest.xfail("known")',
+        "elsewhere": 'pytest.skip("needs three brokers")',
+        "good": 'held(chaos, "PASS")',
+    }
+    body = "".join(mark.format(name, line) for name, line in bodies.items())
+    excused = "@pytest.mark.xfail\n" + mark.format("excused", 'held(chaos, "FAIL")')
+    pytester.makepyfile(**{f"test_{pytester.path.name}": HELD + body + excused})
+    result = pytester.runpytest_inprocess(*QUIETLY)
+    result.assert_outcomes(passed=1, skipped=1, failed=4)
+    result.stdout.fnmatch_lines(["empty came to its end without a judged drill*", "FAIL: swallowed"])
+    result.stdout.fnmatch_lines(["given_up was given up with xfail (known). *an xfail excuses no verdict*"])
 
 
 def test_a_drill_is_told_on_lines_of_its_own(

@@ -6,8 +6,10 @@ from xml.etree.ElementTree import parse
 import msgspec
 import pytest
 
+from harness.catalogue import ScenarioInfo
 from harness.errors import ConfigError, ExitCode, RecordingError
-from harness.judgement import Judgement
+from harness.judgement import Judgement, Trouble
+from harness.outcome import Outcome
 from harness.recording.recorder import Recorder
 from harness.recording.records import Verdict
 from harness.recording.rundir import read_findings, write_findings
@@ -20,7 +22,6 @@ from harness.reporting import (
     session_data,
     writer,
 )
-from harness.sessions import Outcome
 from reports import machine
 from tests.fake_stack import finding
 from tests.histories import innocent_drill, run_info
@@ -53,8 +54,6 @@ def held_again(folder: Path) -> Outcome:
             judgement(folder / "one", Verdict.INCONCLUSIVE, superseded=True),
             judgement(folder / "one.again-1", Verdict.PASS),
         ),
-        errors=(),
-        scenarios=(),
         skipped=(("two", "needs three brokers"),),
     )
 
@@ -79,10 +78,67 @@ def test_a_superseded_run_is_no_error_in_junit_and_still_there(tmp_path: Path) -
     report(held_again(tmp_path), junit=out)
     root = parse(out).getroot()  # noqa: S314 - written by ourselves
     counts = [root.get(name) for name in ("tests", "failures", "errors", "skipped")]
-    assert counts == ["4", "0", "0", "1"]
-    assert [suite.get("name") for suite in root] == ["one (held again)", "one"]
-    [skipped] = root.iter("skipped")
-    assert skipped.get("message") == "held again: 3 of 5 held"
+    assert counts == ["5", "0", "0", "2"]
+    assert [suite.get("name") for suite in root] == ["one (held again)", "one", "two"]
+    told = [skipped.get("message") for skipped in root.iter("skipped")]
+    assert told == ["held again: 3 of 5 held", "needs three brokers"]
+
+
+def with_troubles() -> Outcome:
+    """A session of which nothing was recorded."""
+    return Outcome(
+        code=ExitCode.NO_STACK,
+        troubles=(
+            Trouble(scenario="one", told="no stack", code=ExitCode.NO_STACK),
+            Trouble(scenario="two", told="no stack", code=ExitCode.NO_STACK),
+            Trouble(scenario="", told="pytest itself broke"),
+        ),
+        scenarios=tuple(ScenarioInfo(name, "Here", "", ()) for name in ("one", "two")),
+        left_out=("three",),
+        skipped=(("four", ""),),
+    )
+
+
+def test_what_could_not_be_held_is_an_error_in_junit(tmp_path: Path) -> None:
+    report(with_troubles(), junit=tmp_path / "junit.xml")
+    root = parse(tmp_path / "junit.xml").getroot()  # noqa: S314 - written by ourselves
+    assert [root.get(name) for name in ("tests", "errors", "skipped")] == ["4", "3", "1"]
+    told = {suite.get("name"): suite.findall("testcase/error") for suite in root}
+    assert [error.get("message") for error in told["two"]] == ["no stack"]
+    assert [error.get("message") for error in told["drill"]] == ["pytest itself broke"]
+    assert told["four"] == []
+
+
+def test_what_could_not_be_held_is_told_in_the_summary_and_to_machines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report(with_troubles(), junit=None)
+    assert capsys.readouterr().err.splitlines() == [
+        "drill: no stack",
+        "drill: pytest itself broke",
+        "Summary",
+        "  - SKIPPED       four  no reason given",
+        "  ! NOT HELD      one  why is said above",
+        "  ! NOT HELD      two  why is said above",
+        "  left out by -k or a conftest.py: three",
+    ]
+    data = session_data(with_troubles())
+    assert data["not_held"] == [{"scenario": name, "reason": "no stack"} for name in ("one", "two")]
+    assert (data["errors"], data["left_out"]) == (["no stack", "pytest itself broke"], ["three"])
+
+
+def test_trouble_beside_the_runs_keeps_a_summary_from_being_pass(tmp_path: Path) -> None:
+    held_again(tmp_path)
+    troubles = {"two": "no stack"}
+    machine.write([tmp_path / "one.again-1"], tmp_path / "summary.json", troubles=troubles)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["verdict"], summary["troubles"]) == ("INCONCLUSIVE", troubles)
+
+
+def test_an_earlier_session_s_report_does_not_outlive_the_beginning_of_the_next(tmp_path: Path) -> None:
+    report(held_again(tmp_path), junit=tmp_path / "junit.xml")
+    ready_for(tmp_path / "junit.xml")
+    assert not (tmp_path / "junit.xml").exists()
 
 
 def test_a_superseded_run_does_not_decide_the_summary_for_machines(tmp_path: Path) -> None:
@@ -96,7 +152,16 @@ def test_a_superseded_run_does_not_decide_the_summary_for_machines(tmp_path: Pat
 
 def test_what_json_prints_has_the_documented_fields(tmp_path: Path) -> None:
     data = json.loads(msgspec.json.encode(session_data(held_again(tmp_path))))
-    assert set(data) == {"result_version", "exit_code", "errors", "skipped", "interrupted", "runs"}
+    assert set(data) == {
+        "result_version",
+        "exit_code",
+        "errors",
+        "skipped",
+        "not_held",
+        "left_out",
+        "interrupted",
+        "runs",
+    }
     assert (data["result_version"], data["exit_code"]) == (1, 0)
     assert data["skipped"] == [{"scenario": "two", "reason": "needs three brokers"}]
     first, second = data["runs"]
@@ -114,7 +179,7 @@ def test_a_session_that_was_refused_has_the_same_fields() -> None:
 def test_an_interrupted_session_says_so_in_one_line_and_what_was_kept(
     kept: tuple[Path, ...], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outcome = Outcome(code=ExitCode.INTERRUPTED, judgements=(), errors=(), scenarios=(), interrupted=kept)
+    outcome = Outcome(code=ExitCode.INTERRUPTED, interrupted=kept)
     report(outcome, junit=None)
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("drill: interrupted. Every fault was healed and the stack has ended")
@@ -139,7 +204,13 @@ def test_a_folder_of_runs_is_refused_with_the_names_of_its_runs(tmp_path: Path) 
     ("damage", "said"),
     [
         (shutil.rmtree, "is no run directory"),
+        (lambda run_dir: (run_dir / "run.json").unlink(), "is no run directory"),
+        (lambda run_dir: [path.unlink() for path in run_dir.iterdir()], "is no run directory"),
+        (lambda run_dir: run_dir.rename(run_dir.with_name("elsewhere")), "is no run directory"),
         (lambda run_dir: (run_dir / "run.json").write_text('{"format'), "is damaged"),
+        (lambda run_dir: (run_dir / "run.json").write_bytes(bytes(range(256))), "is damaged"),
+        (lambda run_dir: (run_dir / "run.json").write_text("[]"), "is damaged"),
+        (lambda run_dir: (run_dir / "run.json").write_text('{"format_version": 1}'), "is damaged"),
         (lambda run_dir: (run_dir / "run.json").write_text('{"format_version": 99}'), "reads 1"),
     ],
 )

@@ -5,42 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from harness import sessions
 from harness.errors import ConfigError, ExitCode, StackError
-from harness.sessions import Outcome, own_lines
-from tests.fake_stack import HELD, FakeStack
-
-
-class Place:
-    """A working folder with scenarios of its own."""
-
-    def __init__(self, folder: Path, stack: FakeStack) -> None:
-        # Python imports a name once: a folder of the same name would be taken for another test's.
-        self.scenarios = folder / f"scenarios_of_{folder.name}"
-        self.stack = stack
-
-    def write(self, name: str, body: str, *, held: bool = True) -> None:
-        self.scenarios.mkdir(exist_ok=True)
-        (self.scenarios / f"test_{name}.py").write_text((HELD if held else "") + body)
-
-    def scenario(self, name: str, *verdicts: str) -> None:
-        self.broken(name, f"held(chaos, *{verdicts!r})")
-
-    def broken(self, name: str, line: str) -> None:
-        mark = f'@pytest.mark.scenario("{name}", guide="Here")'
-        self.write(name, f'{mark}\ndef test_it(chaos):\n    """Because."""\n    {line}\n')
-
-    def run(self, *arguments: str) -> Outcome:
-        return sessions.run(self.scenarios, ["-p", "harness.plugin", "--import-mode=importlib", *arguments])
+from harness.sessions import own_lines
+from tests.scenario_folder import Place
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1"
-    )  # looking for plugins takes longer than the rest
-    return Place(tmp_path, FakeStack.installed(monkeypatch, tmp_path))
+    return Place.made(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -170,13 +142,6 @@ def test_what_a_scenario_prints_stays_off_standard_output(
     assert capfd.readouterr().out == ""
 
 
-def test_only_skipped_scenarios_prove_nothing(place: Place) -> None:
-    place.broken("three-brokers", 'pytest.skip("needs three brokers")')
-    outcome = place.run()
-    assert outcome.code is ExitCode.INCONCLUSIVE
-    assert outcome.skipped == (("three-brokers", "needs three brokers"),)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_drill_ends_its_stack_and_keeps_its_recording(
     place: Place, number: signal.Signals, capfd: pytest.CaptureFixture[str]
@@ -188,6 +153,7 @@ def test_a_stopped_drill_ends_its_stack_and_keeps_its_recording(
     outcome = place.run()
     assert outcome.code is ExitCode.INTERRUPTED
     assert outcome.judgements == ()  # b was not begun
+    assert [name for name, _ in outcome.not_held] == ["a", "b"]
     assert outcome.interrupted == (place.stack.recordings / "a",)
     assert place.stack.ended == 1
     assert "interrupted: faults are healed, the stack is being ended" in capfd.readouterr().err

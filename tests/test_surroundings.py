@@ -6,7 +6,7 @@ import pytest
 
 from harness import surroundings
 from harness.stack.embedded.sources import Source, Standing
-from harness.surroundings import Health, cache_check, delay_check, memory_check, user_check
+from harness.surroundings import Health, look_at_cache, look_at_delay, look_at_memory, look_at_user
 
 
 def program(source: Source) -> Standing:
@@ -24,15 +24,15 @@ def program(source: Source) -> Standing:
 def test_little_memory_is_told_with_the_flag_that_helps(
     available: float, health: Health, remedy: str
 ) -> None:
-    check = memory_check(available, 16.0)
+    check = look_at_memory(available, 16.0)
     assert check.health is health
     assert check.remedy.startswith(remedy)
 
 
 def test_a_machine_that_wakes_sleepers_late_is_told() -> None:
-    assert delay_check(0.002).health is Health.FINE
-    assert delay_check(0.08).health is Health.WARNING
-    assert "80.0 ms late" in delay_check(0.08).told
+    assert look_at_delay(0.002).health is Health.FINE
+    assert look_at_delay(0.08).health is Health.WARNING
+    assert "80.0 ms late" in look_at_delay(0.08).told
 
 
 def test_a_full_disk_matters_only_while_something_is_to_be_fetched(
@@ -42,10 +42,10 @@ def test_a_full_disk_matters_only_while_something_is_to_be_fetched(
         free = 1 << 20
 
     monkeypatch.setattr("harness.surroundings.shutil.disk_usage", lambda path: Full)
-    check = cache_check(tmp_path / "cache", (program(Source.TO_BE_FETCHED),))
+    check = look_at_cache(tmp_path / "cache", (program(Source.TO_BE_FETCHED),))
     assert check.health is Health.PROBLEM
     assert "DRILLBOOK_CACHE" in check.remedy
-    assert cache_check(tmp_path / "cache", (program(Source.PACKAGE),)).health is Health.FINE
+    assert look_at_cache(tmp_path / "cache", (program(Source.PACKAGE),)).health is Health.FINE
 
 
 def test_a_container_s_limits_count_and_not_the_machine_s(
@@ -65,13 +65,13 @@ def test_a_container_s_limits_count_and_not_the_machine_s(
 def test_a_user_without_a_name_is_a_problem_before_anything_is_fetched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert user_check().health is Health.FINE
+    assert look_at_user().health is Health.FINE
 
     def nobody_knows(uid: int) -> object:
         raise KeyError(uid)
 
     monkeypatch.setattr("pwd.getpwuid", nobody_knows)
-    found = user_check()
+    found = look_at_user()
     assert found.health is Health.PROBLEM
     assert "has no name" in found.told
     assert "/etc/passwd" in found.remedy
