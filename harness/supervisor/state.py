@@ -38,16 +38,37 @@ def base_folder() -> Path:
     Raises:
         ConfigError: It belongs to somebody else, who could then swap files under us; or its path is too long.
     """
+    base = base_path()
+    # Others may pass through, not look: PostgreSQL runs as another user when we are root.
+    base.mkdir(mode=0o711, parents=True, exist_ok=True)
+    refuse_others(base)
+    return base
+
+
+def base_path() -> Path:
+    """Where the folder of all of this user's stacks is, or would be.
+
+    Raises:
+        ConfigError: Its path is too long.
+    """
     uid = os.getuid()
-    base = Path(os.environ.get(STATE_VARIABLE) or f"/tmp/drillbook-{uid}")  # noqa: S108 - checked below
+    base = Path(os.environ.get(STATE_VARIABLE) or f"/tmp/drillbook-{uid}")  # noqa: S108 - `refuse_others`
     longest = SOCKET_PATH_BYTES - len(os.fsencode(f"/{new_run_id()}/{_SOCKET}"))
     if len(os.fsencode(base)) > longest:
         raise ConfigError(
             f"{STATE_VARIABLE} may have {longest} bytes, got {len(os.fsencode(base))} ({base}): the path of a Unix "
             "socket in it would be longer than the operating system takes. Name a shorter one, such as one in /tmp."
         )
-    # Others may pass through, not look: PostgreSQL runs as another user when we are root.
-    base.mkdir(mode=0o711, parents=True, exist_ok=True)
+    return base
+
+
+def refuse_others(base: Path) -> None:
+    """Make sure that a base folder that is there is ours alone.
+
+    Raises:
+        ConfigError: Somebody else may write to it.
+    """
+    uid = os.getuid()
     status = base.lstat()
     if status.st_uid != uid or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
         raise ConfigError(
@@ -55,7 +76,6 @@ def base_folder() -> Path:
             f"mode {stat.filemode(status.st_mode)}. Others could put files there that we would run. "
             f"Remove it, or set {STATE_VARIABLE} to a folder of your own."
         )
-    return base
 
 
 def no_room(folder: Path) -> str:
