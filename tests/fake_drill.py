@@ -106,8 +106,9 @@ class FakeStack:
         self.happened.append("promised")
         return "token"
 
-    def undone(self, token: str) -> None:
+    def undone(self, token: str) -> bool:
         self.happened.append("undone")
+        return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +126,10 @@ class Mishap:
         if not self.bites:
             raise FaultError("mishap did not bite")
         return Effect(sentence="seen to hurt", seen=True)
+
+    def lapsed(self, stack: Stack) -> str:
+        del stack
+        return ""
 
     def heal(self, stack: Stack) -> Effect:
         stack.happened.append("heal")  # type: ignore[attr-defined]  # a FakeStack

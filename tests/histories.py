@@ -123,6 +123,7 @@ class Drill:
         *,
         bit: bool = True,
         healed: bool = True,
+        lapsed: str = "",
         measured: Mapping[str, float] | None = None,
     ) -> "Drill":
         number, self._faults = self._faults, self._faults + 1
@@ -146,6 +147,8 @@ class Drill:
             return self
         note(FaultStage.ACTIVE, 26, "5 of 5 connections refused", seen=True)
         note(FaultStage.HEALING, 45)
+        if lapsed:
+            note(FaultStage.LAPSED, 45.2, lapsed)
         if healed:
             note(FaultStage.HEALED, 45.5, "5 of 5 connections answered", seen=True)
         return self

@@ -16,7 +16,7 @@ from harness.recording.records import Outcome, Phase
 
 @dataclass(frozen=True, kw_only=True)
 class FaultBit:
-    """Every fault of that title, or every fault at all, was measured to have the effect asked for.
+    """Every fault of that title, or every fault at all, was measured to have the effect asked for, until it was healed.
 
     Every planned one: a fault whose time came too late to be injected leaves no trace among the faults.
     """
@@ -34,6 +34,12 @@ class FaultBit:
             return Seen(ok=False, sentence=f"{', '.join(never)}: planned and never injected")
         episodes = requested_faults(history, self.title)
         for episode in episodes:
+            if episode.lapsed:
+                return Seen(
+                    ok=False,
+                    sentence=f"{episode.title} was over before it was to be healed, nobody knows since when: "
+                    f"{episode.lapsed}",
+                )
             if episode.active_ns is None or not episode.seen:
                 return Seen(
                     ok=False,

@@ -46,6 +46,13 @@ class Fault(Protocol):
         """
         ...
 
+    def lapsed(self, stack: Stack) -> str:
+        """What of it is gone though nobody has healed it, or "". Asked after `inject`, just before `heal`.
+
+        What it was seen to do when it began says nothing of later: somebody may have started again what was killed.
+        """
+        ...
+
     def heal(self, stack: Stack) -> Effect:
         """Stop. Safe twice and safe before `inject`: it is also how a crashed run is cleaned up."""
         ...

@@ -165,6 +165,11 @@ class Cut(ToxicFault):
             measured={"refused": float(asked.count(Ending.REFUSED)), "ended": float(ended)},
         )
 
+    def lapsed(self, stack: Stack) -> str:
+        """Which link listens again."""
+        back = [link.name for link in matching(stack, self.link) if link.is_enabled()]
+        return f"{', '.join(back)} listens again" if back else ""
+
     def heal(self, stack: Stack) -> Effect:
         """Let the proxy listen again, and measure that it answers. Safe twice and before `inject`.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.clock import SYSTEM_CLOCK, Clock
-from harness.errors import FaultError
+from harness.errors import DrillError, FaultError
 from harness.faults import Effect, Fault, to_record
 from harness.recording.notes import Notes
 from harness.recording.records import FaultNoted, FaultStage, Stream
@@ -24,7 +24,7 @@ def injected(
     Args:
         fault: What to inject.
         stack: What to hurt.
-        recorder: Where REQUESTED, ACTIVE, HEALING, HEALED and FAILED go.
+        recorder: Where REQUESTED, ACTIVE, HEALING, LAPSED, HEALED and FAILED go.
         number: The fault's number in the run.
         limit_s: When the supervisor heals it whatever becomes of us. Longer than the block is meant to last.
         clock: What stamps the records.
@@ -54,6 +54,7 @@ def injected(
         )
 
     token = stack.promise_undo(data, limit_s=limit_s)
+    lapsed = ""
     try:
         note(FaultStage.REQUESTED)
         try:
@@ -65,6 +66,7 @@ def injected(
             raise
         note(FaultStage.ACTIVE, effect)
         yield effect
+        lapsed = _lapsed(fault, stack)
     finally:
         try:
             note(FaultStage.HEALING)
@@ -74,5 +76,16 @@ def injected(
             except BaseException as error:
                 note(FaultStage.FAILED, sentence=f"healing: {str(error) or type(error).__name__}")
                 raise
-            stack.undone(token)
+            if not stack.undone(token):
+                lapsed = f"the supervisor has undone it, at its limit of {limit_s:g} s"
+        if lapsed:
+            note(FaultStage.LAPSED, sentence=lapsed)
         note(FaultStage.HEALED, healed)
+
+
+def _lapsed(fault: Fault, stack: Stack) -> str:
+    """What is gone of a fault that was to be there until now. Whatever cannot be told is not there."""
+    try:
+        return fault.lapsed(stack)
+    except DrillError as error:
+        return f"whether it was still there could not be told: {error}"

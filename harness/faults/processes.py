@@ -79,6 +79,11 @@ class _Ended:
 
     service: str
 
+    def lapsed(self, stack: Stack) -> str:
+        """Whether somebody has started it again."""
+        state = _service(stack, self.service).state()
+        return "" if state is State.EXITED else f"{self.service} was there again: the machine says {state}"
+
     def heal(self, stack: Stack) -> Effect:
         """Start it again if it has exited, and see that it serves. Safe twice and before `inject`.
 
@@ -149,6 +154,11 @@ class Restarted(_Ended):
 
     graceful: bool = True
 
+    def lapsed(self, stack: Stack) -> str:
+        """Nothing can be: it is over when it has been seen."""
+        del stack
+        return ""
+
     @property
     def title(self) -> str:
         """Short and for people."""
@@ -203,6 +213,15 @@ class Paused:
             raise FaultError(f"{self.title}: {sentence}. The fault does not bite.")
         silent = answers.count(Ending.SILENT) if answers is not None else 0
         return Effect(sentence=sentence, seen=True, measured={"silent": float(silent)})
+
+    def lapsed(self, stack: Stack) -> str:
+        """Whether somebody has let it go on."""
+        state = _service(stack, self.service).state()
+        return (
+            ""
+            if state is State.PAUSED
+            else f"{self.service} was not paused any more: the machine says {state}"
+        )
 
     def heal(self, stack: Stack) -> Effect:
         """Let it go on if it is paused, and see that it serves. Safe twice and before `inject`.

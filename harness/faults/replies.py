@@ -87,6 +87,15 @@ class Replies:
             sentence += f"; {self._tried(address, self.trial)}"
         return Effect(sentence=sentence, seen=True, measured={"tried": float(self.trial is not None)})
 
+    def lapsed(self, stack: Stack) -> str:
+        """Whether it still says what it was told; a restart makes it forget."""
+        said = self._read_back(self._address(stack))
+        return (
+            ""
+            if _contains(said, self.body)
+            else f"{self.service} was told {dict(self.body)} and says {said!r}"
+        )
+
     def heal(self, stack: Stack) -> Effect:
         """Tell it to answer as usual, and read that back. Safe twice and before `inject`.
 

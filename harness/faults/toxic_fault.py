@@ -50,6 +50,18 @@ class ToxicFault:
         for toxic in self.toxics():
             link.add(toxic)
 
+    def lapsed(self, stack: Stack) -> str:
+        """Which of its toxics is not on its link any more, as after a restart of Toxiproxy."""
+        wanted = {toxic.name for toxic in self.toxics()}
+        gone = {
+            link.name: missing
+            for link in matching(stack, self.link)
+            if (missing := wanted - {toxic.name for toxic in link.toxics()})
+        }
+        return "; ".join(
+            f"{link} has no {', '.join(sorted(missing))} any more" for link, missing in gone.items()
+        )
+
     def heal(self, stack: Stack) -> Effect:
         """Remove its toxics, and measure that the link answers as if there was nothing on it.
 

@@ -34,6 +34,7 @@ class FaultEpisode:
             healed are noted after the effect was measured: it began up to that long earlier.
         effect: The sentence of the measured effect, or of the error that came instead.
         seen: Whether the effect was the one asked for.
+        lapsed: What was gone before it was to be healed, or "".
         healed_effect, healed_seen: The same for healing.
     """
 
@@ -47,6 +48,7 @@ class FaultEpisode:
     effect: str = ""
     seen: bool = False
     measured: Mapping[str, float] = field(default_factory=dict)
+    lapsed: str = ""
     healed_effect: str = ""
     healed_seen: bool = False
 
@@ -103,6 +105,8 @@ def _next_stage(episode: FaultEpisode, line: FaultNoted) -> FaultEpisode:  # noq
             return replace(
                 episode, active_ns=line.at_ns, effect=line.sentence, seen=line.seen, measured=line.measured
             )
+        case FaultStage.LAPSED:
+            return replace(episode, lapsed=line.sentence or "nobody says what")
         case FaultStage.HEALING if episode.healing_ns is None:
             return replace(episode, healing_ns=line.at_ns)
         case FaultStage.HEALED if episode.healed_ns is None:

@@ -114,10 +114,14 @@ class PhaseStarted:
 
 
 class FaultStage(StrEnum):
-    """How far a fault has come. `REQUESTED` without `ACTIVE` means that it did not bite."""
+    """How far a fault has come. `REQUESTED` without `ACTIVE` means that it did not bite.
+
+    `LAPSED` means that its effect was gone before it was to be healed.
+    """
 
     REQUESTED = "requested"
     ACTIVE = "active"
+    LAPSED = "lapsed"
     HEALING = "healing"
     HEALED = "healed"
     FAILED = "failed"
@@ -130,7 +134,7 @@ class FaultNoted:
     Attributes:
         number: Counts the run's faults from 0.
         fault: `harness.faults.to_record` of it.
-        sentence: The effect's sentence (active, healed) or the error's (failed).
+        sentence: The effect's sentence (active, healed), the error's (failed), or what was gone (lapsed).
         measured: The effect's figures.
     """
 

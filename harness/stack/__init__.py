@@ -201,6 +201,10 @@ class Stack(Protocol):
         """
         ...
 
-    def undone(self, token: str) -> None:
-        """Say that the fault has been healed and its healing verified. Unknown tokens are ignored."""
+    def undone(self, token: str) -> bool:
+        """Say that the fault has been healed and its healing verified.
+
+        Returns:
+            Whether it was still promised. If not, the supervisor has undone it already, at its limit.
+        """
         ...

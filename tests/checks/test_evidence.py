@@ -70,6 +70,8 @@ def _pending(drill: Drill, *counts: int, from_s: float = 6) -> Drill:
         (FaultBit(), lambda drill: drill.fault().fault("other", bit=False), False),
         (FaultBit(title="provider killed"), lambda drill: drill.fault().fault("other", bit=False), True),
         (FaultBit(title="no such"), lambda drill: drill.fault(), False),
+        (FaultBit(), lambda drill: drill.fault(lapsed="it was there again"), False),
+        (FaultHealed(), lambda drill: drill.fault(lapsed="it was there again"), True),
         (FaultHealed(), lambda drill: drill.fault(), True),
         (FaultHealed(), lambda drill: drill.fault(healed=False), False),
         (FaultHealed(), lambda drill: drill, False),

@@ -3,6 +3,7 @@
 import json
 
 from harness.faults import Fault, from_record, to_record
+from harness.faults.processes import Restarted
 from harness.stack import Stack
 
 
@@ -21,10 +22,12 @@ def keeps_the_contract(fault: Fault, stack: Stack) -> None:
     assert effect.measured, "an effect without a figure was not measured"
     assert all(isinstance(figure, float) for figure in effect.measured.values())
 
+    assert fault.lapsed(stack) == "", "it is there until it is healed"
     healed = as_read_from_disk.heal(stack)
     assert healed.seen, healed.sentence
     again = fault.heal(stack)
     assert again.seen, again.sentence
+    assert isinstance(fault, Restarted) or fault.lapsed(stack), "what is healed is gone"
 
     second = fault.inject(stack)
     assert second.seen, "a fault that was healed can be injected again"

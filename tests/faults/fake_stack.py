@@ -172,14 +172,16 @@ class FakeStack:
     links: Mapping[str, Link] = field(default_factory=dict)
     promises: dict[str, tuple[Mapping[str, object], float]] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
+    out_of_time: set[str] = field(default_factory=set)
 
     def promise_undo(self, fault: Mapping[str, object], *, limit_s: float) -> str:
         token = f"token-{len(self.promises)}"
         self.promises[token] = (fault, limit_s)
         return token
 
-    def undone(self, token: str) -> None:
+    def undone(self, token: str) -> bool:
         self.kept.append(token)
+        return token not in self.out_of_time
 
     def __enter__(self) -> Self:
         return self

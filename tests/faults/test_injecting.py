@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from harness.errors import FaultError
+from harness.errors import FaultError, StackError
 from harness.faults import Effect, to_record
 from harness.faults.injecting import injected
 from harness.recording.records import FaultNoted, FaultStage, Stream
@@ -17,9 +17,11 @@ class Scripted:
     """A fault that does as the test says and writes down in which order."""
 
     log: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     effect: Effect = BITES
     inject_fails: str = ""
     heal_fails: str = ""
+    gone: str = ""
     title: str = "scripted"
 
     def inject(self, stack: Stack) -> Effect:
@@ -27,6 +29,12 @@ class Scripted:
         if self.inject_fails:
             raise FaultError(self.inject_fails)
         return self.effect
+
+    def lapsed(self, stack: Stack) -> str:
+        self.asked.append("".join(self.log[-1:]))
+        if self.gone == "?":
+            raise StackError("Toxiproxy does not answer")
+        return self.gone
 
     def heal(self, stack: Stack) -> Effect:
         self.log.append("heal")
@@ -54,12 +62,13 @@ class ListOfNotes:
         return [note.stage for note in self.notes]
 
 
-R, A, H, D, F = (
+R, A, H, D, F, L = (
     FaultStage.REQUESTED,
     FaultStage.ACTIVE,
     FaultStage.HEALING,
     FaultStage.HEALED,
     FaultStage.FAILED,
+    FaultStage.LAPSED,
 )
 
 
@@ -71,11 +80,35 @@ def test_the_promise_is_made_before_the_damage_and_kept_after_the_healing(stack:
         assert (promised["type"], limit_s) == (to_record(fault)["type"], 60)
         assert stack.kept == []
     assert stack.kept == ["token-0"]
-    assert fault.log == ["inject", "heal"]
+    assert (fault.log, fault.asked) == (["inject", "heal"], ["inject"])
     assert notes.stages == [R, A, H, D]
     assert {note.number for note in notes.notes} == {3}
     assert notes.notes[1].measured == {"measured_ms": 1.0}
     assert notes.notes[1].seen
+
+
+@pytest.mark.parametrize(
+    ("gone", "told"),
+    [("the toxic is gone", "the toxic is gone"), ("?", "could not be told: Toxiproxy does not answer")],
+)
+def test_a_fault_that_was_gone_before_it_was_healed_is_told_and_healed_all_the_same(
+    gone: str, told: str, stack: FakeStack
+) -> None:
+    fault, notes = Scripted(gone=gone), ListOfNotes()
+    with injected(fault, stack, notes, number=0, limit_s=60):
+        pass
+    assert (fault.log, fault.asked) == (["inject", "heal"], ["inject"])
+    assert notes.stages == [R, A, H, L, D]
+    assert notes.notes[3].sentence.endswith(told)
+
+
+def test_a_fault_that_the_supervisor_had_to_undo_did_not_last_until_it_was_healed(stack: FakeStack) -> None:
+    notes = ListOfNotes()
+    stack.out_of_time.add("token-0")
+    with injected(Scripted(), stack, notes, number=0, limit_s=60):
+        pass
+    assert notes.stages == [R, A, H, L, D]
+    assert notes.notes[3].sentence == "the supervisor has undone it, at its limit of 60 s"
 
 
 def test_the_promise_is_there_when_inject_begins(stack: FakeStack) -> None:

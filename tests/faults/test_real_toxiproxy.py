@@ -8,7 +8,8 @@ from harness.faults import Fault
 from harness.faults.links import tolerance_ms
 from harness.faults.network import AddedLatency, BlackHole, Cut, LimitedBandwidth, Lost, Reset
 from harness.stack import Address, WireProtocol
-from harness.stack.toxiproxy import ProxiedLink, ProxyInfo, ToxiproxyClient
+from harness.stack.proxied_link import ProxiedLink
+from harness.stack.toxiproxy import ProxyInfo, ToxiproxyClient
 from tests.faults.contract import keeps_the_contract
 from tests.faults.fake_stack import FakeStack
 from tests.stack.loopback import free_port, ping_server

@@ -21,7 +21,7 @@ class Addresses:
     def promise_undo(self, fault: Mapping[str, object], *, limit_s: float) -> str:
         raise AssertionError("a probe never hurts")
 
-    def undone(self, token: str) -> None:
+    def undone(self, token: str) -> bool:
         raise AssertionError("a probe never heals")
 
 
