@@ -7,6 +7,7 @@ attaches to a stack of `drill up`, and the supervisor that heals after both of t
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,15 +27,18 @@ from harness.stack import Address, State
 from harness.stack.drillable import Loss
 from harness.stack.embedded import assembly
 from harness.stack.embedded.assembly import LOAD, TOXIPROXY
-from harness.stack.embedded.contents import KafkaContents
+from harness.stack.embedded.kafka_contents import KafkaContents
 from harness.stack.embedded.plan import Plan, is_data_broker
 from harness.stack.embedded.reset import make_as_new
 from harness.stack.embedded.services import EmbeddedService
+from harness.stack.proxied_link import ProxiedLink
 from harness.stack.target import BALANCER, KAFKA, POSTGRES, REDIS, Target
-from harness.stack.toxiproxy import ProxiedLink, ProxyInfo, ToxiproxyClient
+from harness.stack.toxiproxy import ProxyInfo, ToxiproxyClient
 from harness.supervisor import state
 from harness.supervisor.client import SupervisorClient
 from harness.supervisor.ports import busy
+
+_LOAD_ENDS_WITHIN_S = 5.0
 
 
 @dataclass
@@ -145,9 +149,9 @@ class EmbeddedStack:
         """Put on disk how to undo a fault; the supervisor undoes it after `limit_s` or when we die."""
         return str(self.supervisor.ask("promise", fault=dict(fault), limit_s=limit_s))
 
-    def undone(self, token: str) -> None:
-        """Say that the fault is healed."""
-        self.supervisor.ask("undone", token=token)
+    def undone(self, token: str) -> bool:
+        """Say that the fault is healed; whether it was still promised."""
+        return bool(self.supervisor.ask("undone", token=token))
 
     def is_lost(self) -> bool:
         """Whether there is no supervisor any more, and so no stack."""
@@ -190,6 +194,7 @@ class EmbeddedStack:
         self, *, operation: Operation, shape: Shape, timeout_s: float, seed: int, run_dir: Path
     ) -> LoadGenerator:
         """Start the load generator, armed and silent, under the supervisor like every other process."""
+        self.end_load()  # one that is left would be taken for this one
         [port] = self.supervisor.reserve_ports(1)
         plan = LoadPlan(
             operation=to_record(operation),
@@ -203,13 +208,29 @@ class EmbeddedStack:
             python_path=tuple(filter(None, sys.path)),
         )
         spec = assembly.load_spec(plan, work=self.supervisor.folder.work(LOAD))
-        EmbeddedService(spec, Path(self.plan.logs), self.supervisor).start()
+        try:
+            EmbeddedService(spec, Path(self.plan.logs), self.supervisor).start()
+        except BaseException:
+            with suppress(StackError):  # why it did not get ready says more; the next start tries again
+                self.end_load()
+            raise
         return LoadGenerator(Address("127.0.0.1", port))
 
     def end_load(self) -> None:
-        """End the load generator, however it is."""
-        self.supervisor.signal(LOAD, signal.SIGKILL)
-        self.supervisor.await_state(LOAD, State.EXITED, within_s=5)
+        """End the load generator, however it is. Does nothing where none was started.
+
+        Raises:
+            StackError: It is still there.
+        """
+        try:
+            self.supervisor.signal(LOAD, signal.SIGKILL)
+        except StackError:  # none was ever started, or there is nobody left who owns one
+            return
+        if not self.supervisor.await_state(LOAD, State.EXITED, within_s=_LOAD_ENDS_WITHIN_S):
+            raise StackError(
+                f"the load generator got SIGKILL and is still there after {_LOAD_ENDS_WITHIN_S:g} s, so another one "
+                "would not be the only one. Is the machine standing still?"
+            )
 
 
 def attach(folder: state.StateFolder) -> EmbeddedStack:
