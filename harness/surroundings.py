@@ -25,6 +25,7 @@ from harness.settings import Settings
 from harness.stack.embedded import postgres
 from harness.stack.embedded.sources import Source, Standing
 from harness.supervisor import ports, state
+from harness.supervisor.base_lock import base_lock
 
 GIB = 1 << 30
 CACHE_GIB = 0.5  # what everything fetched takes
@@ -205,7 +206,7 @@ def _room(name: str, folder: Path) -> Examined:
 
 def _stacks(base: Path) -> Iterator[Examined]:
     # Taking the lock would make its file where no stack has ever been.
-    with state.base_lock(base) if (base / "lock").exists() else nullcontext():
+    with base_lock(base) if (base / "lock").exists() else nullcontext():
         found = [(folder, folder.is_held()) for folder in (state.folders(base) if base.exists() else ())]
         free = _free_ports()
     running = [

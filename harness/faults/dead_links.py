@@ -4,7 +4,14 @@ from dataclasses import dataclass
 
 from harness.errors import ConfigError, FaultError
 from harness.faults import Effect
-from harness.faults.links import ANSWER_WITHIN_S, matching, must_answer_directly, on_each, well_again
+from harness.faults.links import (
+    ANSWER_WITHIN_S,
+    already_added,
+    matching,
+    must_answer_directly,
+    on_each,
+    well_again,
+)
 from harness.faults.round_trip import Ending, HeldConnection, round_trips
 from harness.faults.toxic_fault import Lost, ToxicFault, lost_of
 from harness.stack import Link, Stack, Toxic
@@ -50,13 +57,15 @@ class BlackHole(ToxicFault):
 
     def _inject_one(self, link: Link) -> Effect:
         direct = must_answer_directly(link)
+        before = already_added(link)
+        slow_ms = direct.median_ms + (before.median_ms + before.spread_ms if before else 0.0)
         self.add_to(link)
-        patience_s = max(1.0, 10 * direct.median_ms / 1000)
+        patience_s = max(1.0, 10 * direct.median_ms / 1000, 3 * slow_ms / 1000)
         asked = round_trips(link.entrance, link.protocol, times=3, timeout_s=patience_s, at_once=3)
         silent = asked.count(Ending.SILENT)
         sentence = (
             f"{silent} of {len(asked.each)} questions had no answer and no end for {patience_s:.1f} s, "
-            f"past the link one takes {direct.median_ms:.1f} ms"
+            f"{'before it' if before else 'past the link'} one takes {slow_ms:.1f} ms"
         )
         if silent < len(asked.each):
             raise FaultError(f"{self.title}: {sentence} ({asked.endings()}). The fault does not bite.")
@@ -110,8 +119,10 @@ class Reset(ToxicFault):
 
     def _inject_one(self, link: Link) -> Effect:
         must_answer_directly(link)
+        before = already_added(link)
         self.add_to(link)
-        asked = round_trips(link.entrance, link.protocol, times=5, timeout_s=ANSWER_WITHIN_S)
+        timeout_s = ANSWER_WITHIN_S + (2 * before.median_ms / 1000 if before else 0.0)
+        asked = round_trips(link.entrance, link.protocol, times=5, timeout_s=timeout_s)
         reset = asked.count(Ending.RESET)
         sentence = f"{reset} of {len(asked.each)} connections were reset"
         if reset < len(asked.each):
@@ -142,6 +153,11 @@ class Cut(ToxicFault):
 
     def _inject_one(self, link: Link) -> Effect:
         direct = must_answer_directly(link)
+        if not link.is_enabled():
+            raise FaultError(
+                f"{self.title}: the link was cut before the fault began, so the fault did nothing. Is another fault "
+                "still active?"
+            )
         held = HeldConnection(link.entrance)
         try:
             link.disable()

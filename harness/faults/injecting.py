@@ -53,7 +53,8 @@ def injected(
             ),
         )
 
-    token = stack.promise_undo(data, limit_s=limit_s)
+    # Whoever has to undo it tells of it by its title.
+    token = stack.promise_undo({**data, "title": fault.title}, limit_s=limit_s)
     lapsed = ""
     try:
         note(FaultStage.REQUESTED)

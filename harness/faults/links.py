@@ -7,7 +7,7 @@ one seconds after the first.
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from math import hypot
@@ -17,7 +17,7 @@ from harness.clock import SYSTEM_CLOCK, Clock, Deadline
 from harness.errors import FaultError, StackError
 from harness.faults import Effect
 from harness.faults.round_trip import RoundTrips, round_trips
-from harness.stack import Link, Stack
+from harness.stack import Direction, Link, Stack, Toxic
 
 ANSWER_WITHIN_S = 2.0  # a well server's slowest answer to a ping
 HEALED_WITHIN_S = 10.0
@@ -92,6 +92,7 @@ class Added:
         direct_ms: Median past the link.
         round_trips: How many were made each way.
         bytes_moved: Of one round trip through the link.
+        beside: For people, what of it was there before and is not counted: ", beside 100.2 ms of another fault's".
     """
 
     median_ms: float
@@ -99,6 +100,31 @@ class Added:
     direct_ms: float
     round_trips: int
     bytes_moved: int
+    beside: str = ""
+
+    def on_top_of(self, before: "Added | None") -> "Added":
+        """What has come to what was measured before."""
+        if before is None:
+            return self
+        return replace(
+            self,
+            median_ms=self.median_ms - before.median_ms,
+            spread_ms=hypot(self.spread_ms, before.spread_ms),
+            beside=f", beside {before.median_ms:.1f} ms of another fault's",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unmeasurable:
+    """Why it cannot be told what a link adds.
+
+    Attributes:
+        why: The end of a sentence.
+        past_link: The server did not answer past the link either: it is not the link's doing.
+    """
+
+    why: str
+    past_link: bool = False
 
 
 def tolerance_ms(asked_ms: float) -> float:
@@ -106,15 +132,24 @@ def tolerance_ms(asked_ms: float) -> float:
     return max(LATENCY_TOLERANCE_MS, LATENCY_TOLERANCE * asked_ms)
 
 
-def added(link: Link, *, expected_ms: float, times: int = 7, padding: int = 0) -> Added | str:
-    """Measure what a link adds; or say, in a sentence's end, why it cannot be measured."""
+def added(link: Link, *, expected_ms: float, times: int = 7, padding: int = 0) -> Added | Unmeasurable:
+    """Measure what a link adds.
+
+    Args:
+        link: Which.
+        expected_ms: About how much, for the time-outs.
+        times: How many round trips.
+        padding: Bytes that each question is made longer by.
+    """
     at_once = times if expected_ms > _SLOW_MS else 1
     timeout_s = ANSWER_WITHIN_S + 2 * expected_ms / 1000
     direct = round_trips(
         link.exit, link.protocol, times=times, timeout_s=ANSWER_WITHIN_S, at_once=at_once, padding=padding
     )
     if not direct.all_answered:
-        return f"{link.server} itself did not answer at {link.exit} ({direct.endings()})"
+        return Unmeasurable(
+            why=f"{link.server} itself did not answer at {link.exit} ({direct.endings()})", past_link=True
+        )
     # One question tells that nothing comes through, as when the proxy itself hangs; each of the others would wait too.
     through = round_trips(link.entrance, link.protocol, times=1, timeout_s=timeout_s, padding=padding)
     if through.all_answered:
@@ -122,7 +157,7 @@ def added(link: Link, *, expected_ms: float, times: int = 7, padding: int = 0) -
             link.entrance, link.protocol, times=times, timeout_s=timeout_s, at_once=at_once, padding=padding
         )
     if not through.all_answered:
-        return f"{link.entrance} did not answer in {timeout_s:g} s ({through.endings()})"
+        return Unmeasurable(why=f"{link.entrance} did not answer in {timeout_s:g} s ({through.endings()})")
     return Added(
         median_ms=through.median_ms - direct.median_ms,
         spread_ms=hypot(through.spread_ms, direct.spread_ms),
@@ -147,30 +182,82 @@ def must_answer_directly(link: Link, times: int = 3) -> RoundTrips:
     return direct
 
 
-def well_again(link: Link, *, before: str, clock: Clock = SYSTEM_CLOCK) -> Effect:
-    """Measure that a link is only a link again.
+def well_again(link: Link, *, before: str, padding: int = 0, clock: Clock = SYSTEM_CLOCK) -> Effect:
+    """Measure that a link adds nothing but what other faults, which its proxy reports, still have it add.
 
-    The control plane has said so already. The wire decides, except where the server itself does not answer,
-    or another fault is on the link: then `seen` is False and the sentence says why.
+    The control plane has said so already. The wire decides, except where the server itself does not answer, or another
+    fault lets nothing through: then `seen` is False and the sentence says why.
 
     Args:
         link: The one that was healed.
         before: What the control plane says: "no toxic is left".
+        padding: Bytes to make each question longer by, where a short one would not show what was healed.
         clock: To wait by.
+
+    Raises:
+        StackError: The proxy does not say what is on it.
     """
+    others = link.toxics()
     deadline = Deadline.after(HEALED_WITHIN_S, clock)
     while True:
-        found = added(link, expected_ms=0.0, times=5)
-        if isinstance(found, Added) and found.median_ms <= LATENCY_TOLERANCE_MS + found.direct_ms:
+        found = added(link, expected_ms=delay_ms(others, 2 * padding), times=5, padding=padding)
+        if isinstance(found, Added):
+            theirs_ms = delay_ms(others, found.bytes_moved)
+            if found.median_ms <= tolerance_ms(theirs_ms) + theirs_ms + found.direct_ms:
+                return Effect(
+                    sentence=(
+                        f"{before}, the link adds {found.median_ms:.1f} ms ± {found.spread_ms:.1f} "
+                        f"over {found.round_trips} round trips{_besides(others)}"
+                    ),
+                    seen=True,
+                    measured={"added_ms": found.median_ms, "spread_ms": found.spread_ms},
+                )
+        hopeless = isinstance(found, Unmeasurable) and (found.past_link or lets_nothing_through(link, others))
+        if deadline.passed or hopeless:
+            why = f"it still adds {found.median_ms:.1f} ms" if isinstance(found, Added) else found.why
             return Effect(
-                sentence=(
-                    f"{before}, the link adds {found.median_ms:.1f} ms ± {found.spread_ms:.1f} "
-                    f"over {found.round_trips} round trips"
-                ),
-                seen=True,
-                measured={"added_ms": found.median_ms, "spread_ms": found.spread_ms},
+                sentence=f"{before}, but that could not be measured: {why}{_besides(others)}", seen=False
             )
-        if deadline.passed or (isinstance(found, str) and found.startswith(link.server)):
-            why = found if isinstance(found, str) else f"it still adds {found.median_ms:.1f} ms"
-            return Effect(sentence=f"{before}, but that could not be measured: {why}", seen=False)
         clock.sleep(min(0.1, max(deadline.left_s, 0.001)))
+
+
+def delay_ms(toxics: Sequence[Toxic], bytes_moved: int) -> float:
+    """How much toxics add to a round trip at most. Those that let nothing through do not count."""
+    late_ms = 0.0
+    each_way_ms = dict.fromkeys(Direction, 0.0)
+    for toxic in toxics:
+        if toxic.kind == "latency":
+            late_ms += toxic.attributes.get("latency", 0) + toxic.attributes.get("jitter", 0)
+        elif toxic.kind == "bandwidth" and toxic.attributes.get("rate"):
+            each_way_ms[toxic.direction] += bytes_moved / toxic.attributes["rate"]
+    # A byte goes one way or the other: all of them the slower way is the most.
+    return late_ms + max(each_way_ms.values())
+
+
+def lets_nothing_through(link: Link, toxics: Sequence[Toxic]) -> bool:
+    """Whether something on a link keeps every question from being answered."""
+    swallowing = (toxic.kind not in {"latency", "bandwidth"} or not delay_ms([toxic], 1) for toxic in toxics)
+    return any(swallowing) or not link.is_enabled()
+
+
+def _besides(others: Sequence[Toxic]) -> str:
+    return f"; also on it: {', '.join(sorted(toxic.name for toxic in others))}" if others else ""
+
+
+def already_added(link: Link, *, padding: int = 0) -> Added | None:
+    """What other faults have a link add; None where its proxy reports none. It is no effect of the one to come.
+
+    Raises:
+        FaultError: It cannot be told, because nothing comes through.
+        StackError: The proxy does not say what is on it.
+    """
+    others = link.toxics()
+    if not others and link.is_enabled():
+        return None
+    found = added(link, expected_ms=delay_ms(others, 2 * padding), padding=padding)
+    if isinstance(found, Unmeasurable):
+        raise FaultError(
+            f"{link.name}: another fault is on the link already, and what comes on top of it could not be seen: "
+            f"{found.why}{_besides(others)}. Plan them one after the other."
+        )
+    return found

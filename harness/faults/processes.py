@@ -199,9 +199,14 @@ class Paused:
         """Pause it, and see that it is stopped and silent.
 
         Raises:
-            FaultError: It runs on, or something answers in its place.
+            FaultError: It runs on, something answers in its place, or it did not run before.
         """
         service = _service(stack, self.service)
+        if (before := service.state()) is not State.RUNNING:
+            raise FaultError(
+                f"{self.title}: {service.name} was {before} before the fault began, so the fault did nothing. Is "
+                f"another fault still active, or did it end by itself? See {service.log_path}."
+            )
         with fault_words(self.title):
             service.pause()
         state = service.state()

@@ -73,9 +73,14 @@ class Replies:
         """Tell it, read it back, and try it out where a trial is given.
 
         Raises:
-            FaultError: It did not take it, says something else, or answers otherwise.
+            FaultError: It did not take it, says something else, answers otherwise, or had been told so before.
         """
         address = self._address(stack)
+        if _contains(said := self._read_back(address), self.body):
+            raise FaultError(
+                f"{self.title}: it said {said!r} before the fault began, so the fault did nothing. Is another fault "
+                "still active?"
+            )
         self._control(address, "PUT", self.path, self.body)
         said = self._read_back(address)
         if not _contains(said, self.body):

@@ -189,14 +189,12 @@ class _Run:
             self._leave(Progress.HEALING, self._pairing.__exit__, None, None, None)
 
     def end(self) -> None:
-        """Heal if it was injected; wait for what is under way."""
-        try:
+        """Heal if it was injected; wait for what is under way. Whoever is interrupted in it may call it again."""
+        self._wait()
+        if self.progress is Progress.ACTIVE:
+            self._leave(Progress.HEALING, self._pairing.__exit__, None, None, None)
             self._wait()
-        finally:
-            if self.progress is Progress.ACTIVE:
-                self._leave(Progress.HEALING, self._pairing.__exit__, None, None, None)
-                self._wait()
-            self.progress = Progress.OVER
+        self.progress = Progress.OVER
 
     def _leave(self, progress: Progress, verb: Callable[..., object], *args: object) -> None:
         self.progress = progress

@@ -7,7 +7,10 @@ from harness.faults import Effect
 from harness.faults.links import (
     LATENCY_TOLERANCE_MS,
     Added,
+    Unmeasurable,
     added,
+    already_added,
+    delay_ms,
     matching,
     must_answer_directly,
     on_each,
@@ -65,17 +68,21 @@ class AddedLatency(ToxicFault):
 
     def _inject_one(self, link: Link) -> Effect:
         must_answer_directly(link, times=1)
+        before = already_added(link)
         self.add_to(link)
+        expected_ms = delay_ms(link.toxics(), before.bytes_moved if before else 0)
         allowed = 0.0
         sentence = ""
         for attempt in range(1, _ATTEMPTS + 1):
-            found = added(link, expected_ms=self.latency_ms + self.jitter_ms)
-            if isinstance(found, str):
-                sentence = f"asked {self.latency_ms} ms, measured nothing: {found}"
+            found = added(link, expected_ms=expected_ms)
+            if isinstance(found, Unmeasurable):
+                sentence = f"asked {self.latency_ms} ms, measured nothing: {found.why}"
                 continue
+            found = found.on_top_of(before)
             sentence = (
                 f"asked {self.latency_ms} ms, measured {found.median_ms:.1f} ms ± {found.spread_ms:.1f} "
-                f"over {found.round_trips} round trips" + (f", at attempt {attempt}" if attempt > 1 else "")
+                f"over {found.round_trips} round trips{found.beside}"
+                + (f", at attempt {attempt}" if attempt > 1 else "")
             )
             allowed = self._allowed_ms(found)
             if abs(found.median_ms - self.latency_ms) <= allowed:
@@ -147,28 +154,33 @@ class LimitedBandwidth(ToxicFault):
         """
         return on_each(matching(stack, self.link), self._inject_one)
 
+    def padding(self, link: Link) -> int:
+        """A quarter of a second a round trip is long enough to be precise."""
+        return min(padding_limit(link.protocol), self.rate_kb_per_s * 250)
+
     def _inject_one(self, link: Link) -> Effect:
         must_answer_directly(link, times=1)
-        longest = padding_limit(link.protocol)
-        # A quarter of a second a round trip is long enough to be precise.
-        padding = min(longest, self.rate_kb_per_s * 250)
+        padding = self.padding(link)
         if padding / self.rate_kb_per_s < 2 * LATENCY_TOLERANCE_MS:
             raise FaultError(
-                f"{self.title}: {longest} bytes, the longest question that {link.protocol} allows, take less "
+                f"{self.title}: {padding} bytes, the longest question that {link.protocol} allows, take less "
                 f"than {2 * LATENCY_TOLERANCE_MS:g} ms at that rate, so its effect could not be seen. Ask "
-                f"for at most {longest / (2 * LATENCY_TOLERANCE_MS):.0f} KB/s."
+                f"for at most {padding / (2 * LATENCY_TOLERANCE_MS):.0f} KB/s."
             )
+        before = already_added(link, padding=padding)
         self.add_to(link)
+        expected_ms = delay_ms(link.toxics(), 2 * padding)
         sentence = ""
         for _ in range(_ATTEMPTS):
-            found = added(link, expected_ms=2 * padding / self.rate_kb_per_s, times=3, padding=padding)
-            if isinstance(found, str):
-                sentence = f"measured nothing: {found}"
+            found = added(link, expected_ms=expected_ms, times=3, padding=padding)
+            if isinstance(found, Unmeasurable):
+                sentence = f"measured nothing: {found.why}"
                 continue
+            found = found.on_top_of(before)
             rate = found.bytes_moved / max(found.median_ms, 0.001)
             sentence = (
                 f"asked {self.rate_kb_per_s} KB/s, measured {rate:.1f} KB/s from {found.bytes_moved} bytes "
-                f"in {found.median_ms:.1f} ms ± {found.spread_ms:.1f}"
+                f"in {found.median_ms:.1f} ms ± {found.spread_ms:.1f}{found.beside}"
             )
             wanted_ms = found.bytes_moved / self.rate_kb_per_s
             precision_ms = min(2 * found.spread_ms, wanted_ms / 2)

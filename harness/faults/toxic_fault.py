@@ -45,8 +45,23 @@ class ToxicFault:
         """The toxics it is made of."""
         raise NotImplementedError
 
+    def padding(self, link: Link) -> int:
+        """Bytes by which a question must be longer to show on a link whether it is there."""
+        del link
+        return 0
+
     def add_to(self, link: Link) -> None:
-        """Put its toxics on a link."""
+        """Put its toxics on a link.
+
+        Raises:
+            FaultError: They are there: another fault's effect would be told as this one's, and healed with it.
+        """
+        there = {toxic.name for toxic in link.toxics()}
+        if twice := sorted(toxic.name for toxic in self.toxics() if toxic.name in there):
+            raise FaultError(
+                f"{link.name}: {', '.join(twice)} is on the link already, so the fault did nothing. Is another fault "
+                "of this kind still active?"
+            )
         for toxic in self.toxics():
             link.add(toxic)
 
@@ -78,6 +93,6 @@ class ToxicFault:
         def heal_one(link: Link) -> Effect:
             for toxic in self.toxics():
                 link.remove(toxic.name)
-            return well_again(link, before="the toxic is gone")
+            return well_again(link, before="the toxic is gone", padding=self.padding(link))
 
         return on_each(links, heal_one)

@@ -8,9 +8,10 @@ Nothing here asks for the list of all proxies on the way to a cure: Toxiproxy ho
 changes a toxic, so one stuck proxy makes that list hang, while the others still answer by name.
 """
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -18,10 +19,9 @@ import toxiproxy.proxy
 import toxiproxy.server
 from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
 
-from harness.clock import wait_until
-from harness.errors import ConfigError, DeadlineError, StackError
-from harness.stack import Address, Direction, Toxic, WireProtocol
-from harness.stack.toxiproxy_transport import Consumer, ControlPlaneHangs, speaking
+from harness.errors import ConfigError, StackError
+from harness.stack import Address, Direction, Toxic
+from harness.stack.toxiproxy_transport import Consumer, speaking
 
 _TOXICITY_PRECISION = 1e-6  # Toxiproxy keeps a toxicity in 32 bits
 
@@ -37,8 +37,24 @@ class ProxyInfo:
     toxics: tuple[Toxic, ...] = ()
 
 
+@dataclass
+class _Wanted:
+    """What was asked of one proxy through this client and not taken back: what it is made anew with.
+
+    Attributes:
+        turn: Of those who change the proxy. Two faults may be on one link, and making it anew must not bring back what
+            is just being taken away.
+    """
+
+    enabled: bool = True
+    toxics: dict[str, Toxic] = field(default_factory=dict)
+    turn: threading.RLock = field(default_factory=threading.RLock)
+
+
 class ToxiproxyClient:
     """One Toxiproxy server's API. Every call is bounded; any thread may use it, and several at once.
+
+    It keeps in mind what it has asked of each proxy, because a proxy that is stuck cannot be asked what is on it.
 
     Args:
         address: Of the API, not of a proxy.
@@ -52,6 +68,7 @@ class ToxiproxyClient:
         self.address = address
         self.timeout_s = timeout_s
         self._consumer = Consumer(address, timeout_s)
+        self._wanted: dict[str, _Wanted] = {}
 
     def __repr__(self) -> str:
         return f"ToxiproxyClient({self.address}, timeout_s={self.timeout_s:g})"
@@ -89,6 +106,7 @@ class ToxiproxyClient:
                     f"Toxiproxy at {self.address}: proxy {proxy.name!r} was wanted from {proxy.listen} to "
                     f"{proxy.upstream}, found is {found}. Its client would walk around every fault."
                 )
+            self._wanted[proxy.name] = _Wanted(found.enabled, {toxic.name: toxic for toxic in found.toxics})
 
     def proxy(self, name: str) -> ProxyInfo:
         """One proxy.
@@ -102,17 +120,8 @@ class ToxiproxyClient:
     def toxics(self, name: str) -> tuple[Toxic, ...]:
         """The toxics of one proxy."""
         with self._as_the_speaker():
-            found = self._handle(name).toxics().values()
-        return tuple(
-            Toxic(
-                name=toxic.name,
-                kind=toxic.type,
-                direction=Direction(toxic.stream),
-                toxicity=toxic.toxicity,
-                attributes=dict(toxic.attributes),
-            )
-            for toxic in found
-        )
+            found = self._consumer.get(f"/proxies/{quote(name, safe='')}/toxics").json()
+            return tuple(_toxic(value) for value in found)
 
     def put_toxic(self, name: str, toxic: Toxic) -> None:
         """Add a toxic to a proxy, or change the one of that name, and read it back.
@@ -123,6 +132,11 @@ class ToxiproxyClient:
             StackError: Toxiproxy reports another toxic than was wanted.
         """
         _check_name(toxic.name)
+        with self._changing(name) as wanted:
+            wanted.toxics[toxic.name] = toxic
+            self._put(name, toxic)
+
+    def _put(self, name: str, toxic: Toxic) -> None:
         there = next((item for item in self.toxics(name) if item.name == toxic.name), None)
         if there is not None and (there.kind, there.direction) == (toxic.kind, toxic.direction):
             with self._as_the_speaker():
@@ -132,7 +146,7 @@ class ToxiproxyClient:
                 )
         else:
             if there is not None:
-                self.remove_toxic(name, toxic.name)
+                self._remove(name, toxic.name)
             with self._as_the_speaker():
                 self._handle(name).add_toxic(
                     name=toxic.name,
@@ -150,6 +164,11 @@ class ToxiproxyClient:
 
     def remove_toxic(self, name: str, toxic_name: str) -> None:
         """Remove a toxic, and see that it is gone. Does nothing if there is none of that name."""
+        with self._changing(name) as wanted:
+            wanted.toxics.pop(toxic_name, None)
+            self._remove(name, toxic_name)
+
+    def _remove(self, name: str, toxic_name: str) -> None:
         # What is not found is the toxic; a missing proxy is found out by the next call.
         with self._as_the_speaker(), suppress(NotFound):
             self._handle(name).destroy_toxic(quote(toxic_name, safe=""))
@@ -162,6 +181,11 @@ class ToxiproxyClient:
 
     def set_enabled(self, name: str, enabled: bool) -> None:
         """Let a proxy listen, or close its listener and its connections, and read it back."""
+        with self._changing(name) as wanted:
+            wanted.enabled = enabled
+            self._set_enabled(name, enabled=enabled)
+
+    def _set_enabled(self, name: str, *, enabled: bool) -> None:
         with self._as_the_speaker():
             handle = self._handle(name)
             if enabled:
@@ -174,33 +198,53 @@ class ToxiproxyClient:
             )
 
     def replace_proxy(self, proxy: ProxyInfo) -> None:
-        """Delete a proxy and create it anew, without its toxics; its connections are dropped.
+        """Delete a proxy and create it anew; its connections are dropped.
+
+        It gets the toxics and listens or not as was asked for through this client, so that a fault which has nothing
+        to do with it goes on. What another process has put on it goes.
 
         The last resort for a proxy that is stuck: deleting one does not need the lock it is stuck on.
+
+        Raises:
+            StackError: It is not there again as it should be.
         """
-        with self._as_the_speaker():
-            with suppress(NotFound):
-                self._handle(proxy.name).destroy()
-            self._consumer.post(
-                "/proxies",
-                json={
-                    "name": proxy.name,
-                    "listen": str(proxy.listen),
-                    "upstream": str(proxy.upstream),
-                    "enabled": proxy.enabled,
-                },
-            )
-        if self.proxy(proxy.name) != proxy:
+        with self._changing(proxy.name) as wanted:
+            with self._as_the_speaker():
+                with suppress(NotFound):
+                    self._handle(proxy.name).destroy()
+                self._consumer.post(
+                    "/proxies",
+                    json={
+                        "name": proxy.name,
+                        "listen": str(proxy.listen),
+                        "upstream": str(proxy.upstream),
+                        "enabled": False,  # nobody comes through before everything is on it
+                    },
+                )
+            for toxic in wanted.toxics.values():
+                self._put(proxy.name, toxic)
+            if wanted.enabled:
+                self._set_enabled(proxy.name, enabled=True)
+            found = self.proxy(proxy.name)
+        if (found.listen, found.upstream, found.enabled) != (proxy.listen, proxy.upstream, wanted.enabled):
             raise StackError(f"Toxiproxy at {self.address}: proxy {proxy.name!r} could not be made anew")
 
     def reset(self) -> None:
         """Remove every toxic and enable every proxy."""
+        self._wanted.clear()
         with self._as_the_speaker():
             toxiproxy.server.Toxiproxy().reset()
 
     def _handle(self, name: str) -> Any:
         """toxiproxy-python's object for a proxy. It puts the name into paths only, so it gets it quoted."""
         return toxiproxy.proxy.Proxy(name=quote(name, safe=""), upstream="", enabled=True, listen="")
+
+    @contextmanager
+    def _changing(self, name: str) -> Iterator[_Wanted]:
+        """One change of a proxy at a time. What is wanted is noted first: a call without an answer may take effect."""
+        wanted = self._wanted.setdefault(name, _Wanted())
+        with wanted.turn:
+            yield wanted
 
     @contextmanager
     def _as_the_speaker(self) -> Iterator[None]:
@@ -215,68 +259,6 @@ class ToxiproxyClient:
             ) from error
         finally:
             speaking.reset(token)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProxiedLink:
-    """A link of any runtime: one proxy of one Toxiproxy server. Plain enough to be made in any process."""
-
-    name: str
-    client: str
-    server: str
-    protocol: WireProtocol
-    entrance: Address
-    exit: Address
-    proxy: ProxyInfo
-    api: ToxiproxyClient
-    patience_s: float = 12.0  # Toxiproxy waits up to 5 s, twice, for a connection that takes nothing
-
-    def add(self, toxic: Toxic) -> None:
-        """Add a toxic, replacing one of the same name."""
-        self.api.put_toxic(self.proxy.name, toxic)
-
-    def remove(self, toxic_name: str) -> None:
-        """Remove a toxic. Does nothing if there is none of that name.
-
-        If the call hangs, it is waited for: Toxiproxy often is only slow. If the proxy stays stuck it is made
-        anew, enabled and without any toxic, which drops its connections: healed beats untouched.
-        """
-        try:
-            self.api.remove_toxic(self.proxy.name, toxic_name)
-        except ControlPlaneHangs:
-            if not self._comes_free_of(toxic_name):
-                self.api.replace_proxy(self.proxy)
-
-    def toxics(self) -> Sequence[Toxic]:
-        """The toxics that the proxy itself reports."""
-        return self.api.toxics(self.proxy.name)
-
-    def disable(self) -> None:
-        """Close the proxy's listener and its connections: clients are refused."""
-        self.api.set_enabled(self.proxy.name, enabled=False)
-
-    def enable(self) -> None:
-        """Listen again. Does nothing if it already does; a proxy that is stuck is made anew, see `remove`."""
-        try:
-            self.api.set_enabled(self.proxy.name, enabled=True)
-        except ControlPlaneHangs:
-            self.api.replace_proxy(self.proxy)
-
-    def is_enabled(self) -> bool:
-        """Whether the proxy itself says that it listens."""
-        return self.api.proxy(self.proxy.name).enabled
-
-    def _comes_free_of(self, toxic_name: str) -> bool:
-        def gone() -> bool:
-            try:
-                return all(toxic.name != toxic_name for toxic in self.toxics())
-            except ControlPlaneHangs:
-                return False
-
-        try:
-            return wait_until(gone, within_s=self.patience_s, what=f"{toxic_name} to go from {self.name}")
-        except DeadlineError:
-            return False
 
 
 def _check_name(name: str) -> None:
@@ -298,16 +280,17 @@ def _info(value: Mapping[str, Any]) -> ProxyInfo:
         listen=_address(value["listen"]),
         upstream=_address(value["upstream"]),
         enabled=value["enabled"],
-        toxics=tuple(
-            Toxic(
-                name=toxic["name"],
-                kind=toxic["type"],
-                direction=Direction(toxic["stream"]),
-                toxicity=toxic["toxicity"],
-                attributes=toxic["attributes"],
-            )
-            for toxic in value["toxics"]
-        ),
+        toxics=tuple(_toxic(toxic) for toxic in value["toxics"]),
+    )
+
+
+def _toxic(value: Mapping[str, Any]) -> Toxic:
+    return Toxic(
+        name=value["name"],
+        kind=value["type"],
+        direction=Direction(value["stream"]),
+        toxicity=value["toxicity"],
+        attributes=value["attributes"],
     )
 
 

@@ -62,12 +62,18 @@ class Children:
         """Start a process, unless it runs already; its process id.
 
         Raises:
-            StackError: One of its ports is busy, it cannot be run, or the stack is being ended.
+            StackError: One of its ports is busy, it cannot be run, another one of its name runs, or the stack is being
+                ended.
             OSError: There is no room for its files.
         """
         async with self._turns.setdefault(spec.name, asyncio.Lock()):
             known = self._known.get(spec.name)
             if known and known.state() is not State.EXITED:
+                if known.spec != spec:
+                    raise StackError(
+                        f"{spec.name} runs already, started otherwise than is wanted now: whoever asked would be "
+                        "speaking to another one. End it first."
+                    )
                 return known.popen.pid
             self._note_losses()  # what is started again would look as if it had never ended
             identity = {"name": spec.name, "death_signal": spec.death_signal}

@@ -40,7 +40,7 @@ def busy(ports: Iterable[int]) -> list[int]:
 
 
 class PortBook:
-    """The written record of who has which ports. Every call must be made under `state.base_lock`.
+    """The written record of who has which ports. Every call must be made under `base_lock`.
 
     A run has its ports for as long as it has its folder. Giving them back needs no writing, and so works on a full
     disk and cannot be forgotten by a supervisor that is killed.

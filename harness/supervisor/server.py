@@ -23,11 +23,13 @@ from harness import full_disk
 from harness.errors import DrillError, StackError
 from harness.stack.process import ProcessSpec
 from harness.supervisor import state, sweep
+from harness.supervisor.base_lock import awaited_base_lock, base_lock
 from harness.supervisor.children import Children
 from harness.supervisor.ports import PortBook
 from harness.supervisor.promises import Promises
 
 LOG = "supervisor.log"  # beside the services' logs, so that it is kept with the recording
+_REMOVAL_PATIENCE_S = 2.0  # whoever ends a stack waits 10 s for all of it
 LINE_LIMIT_BYTES = 16 * 1024 * 1024  # a whole stack's plan is one line
 
 
@@ -105,7 +107,11 @@ class Supervisor:
         """End every process and give everything back. Toxics end with Toxiproxy, which is ours as well."""
         self._children.no_more()
         sweep.kill_everything_in(self.folder)
-        with state.base_lock(self.folder.path.parent):
+        try:
+            with base_lock(self.folder.path.parent, within_s=_REMOVAL_PATIENCE_S):
+                self.folder.remove()
+        except StackError:
+            # The lock keeps a sweep from telling of this stack as a killed one. It is not worth leaving it behind.
             self.folder.remove()
 
     def _end_because(self, sentence: str) -> None:
@@ -182,7 +188,7 @@ class Supervisor:
         return state.no_room(self.folder.path)
 
     async def _reserve(self, *, count: int) -> list[int]:
-        with state.base_lock(self.folder.path.parent):
+        async with awaited_base_lock(self.folder.path.parent):
             return PortBook(self.folder.path.parent).reserve(self.folder.run_id, count)
 
     async def _spawn(self, *, spec: dict[str, Any]) -> int:

@@ -26,6 +26,7 @@ import msgspec
 from harness import full_disk
 from harness.clock import NS_PER_S, SYSTEM_CLOCK
 from harness.errors import ConfigError, StackError
+from harness.supervisor.base_lock import base_lock
 
 STATE_VARIABLE = "DRILLBOOK_STATE"
 SOCKET_PATH_BYTES = 103  # macOS takes 104 with the zero at the end, Linux a few more
@@ -91,14 +92,6 @@ def new_run_id() -> str:
     """A name that sorts by time and does not repeat: 20261123-141502-7f3a."""
     now = datetime.fromtimestamp(SYSTEM_CLOCK.wall_ns() / NS_PER_S, UTC)
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-
-
-@contextmanager
-def base_lock(base: Path) -> Iterator[None]:
-    """Held for moments only: while a folder is made, swept, or ports are given out."""
-    with (base / "lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @dataclass(frozen=True)
@@ -176,7 +169,7 @@ def held_folder(base: Path, run_id: str) -> Iterator[StateFolder]:
         except OSError as error:
             raise StackError(f"no folder {folder.path} could be made for the stack: {error}") from error
         file = folder.lock.open("w")
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it is new: there is nobody to wait for
     try:
         yield folder
     finally:

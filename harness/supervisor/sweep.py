@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.clock import wait_until
 from harness.errors import DeadlineError
 from harness.supervisor import processes, shared_memory, state
+from harness.supervisor.base_lock import base_lock
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def sweep(base: Path | None = None) -> list[Swept]:
     """Clear away every run of this user that no supervisor holds any more."""
     base = base or state.base_folder()
     swept = []
-    with state.base_lock(base):
+    with base_lock(base):
         for folder in state.folders(base):
             if folder.is_held():
                 continue

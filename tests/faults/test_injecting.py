@@ -77,7 +77,7 @@ def test_the_promise_is_made_before_the_damage_and_kept_after_the_healing(stack:
     with injected(fault, stack, notes, number=3, limit_s=60) as effect:
         assert effect is BITES
         ((promised, limit_s),) = stack.promises.values()
-        assert (promised["type"], limit_s) == (to_record(fault)["type"], 60)
+        assert (promised["type"], promised["title"], limit_s) == (to_record(fault)["type"], "scripted", 60)
         assert stack.kept == []
     assert stack.kept == ["token-0"]
     assert (fault.log, fault.asked) == (["inject", "heal"], ["inject"])

@@ -28,6 +28,12 @@ def test_a_process_that_is_said_to_be_paused_and_still_answers_is_another_one(st
         Paused(service="provider").inject(stack)
 
 
+def test_what_stands_still_already_is_not_paused_by_the_fault(stack: FakeStack) -> None:
+    Paused(service="provider").inject(stack)
+    with pytest.raises(FaultError, match="provider was paused before the fault began"):
+        Paused(service="provider").inject(stack)
+
+
 def test_stopping_asks_and_killing_does_not(stack: FakeStack) -> None:
     Stopped(service="provider").inject(stack)
     Killed(service="kafka-1").inject(stack)

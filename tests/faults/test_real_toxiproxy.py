@@ -93,3 +93,35 @@ def test_a_limited_bandwidth_is_measured_in_every_protocol(
 ) -> None:
     effect = LimitedBandwidth(link=LINK, rate_kb_per_s=50).inject(linked(protocol))
     assert effect.measured["measured_kb_per_s"] == pytest.approx(50, rel=0.2)
+
+
+@pytest.mark.parametrize("heal_first", [0, 1])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_latency_and_a_bandwidth_on_one_link_survive_one_another(
+    order: int, heal_first: int, linked: Callable[[WireProtocol], FakeStack]
+) -> None:
+    stack = linked(WireProtocol.HTTP)
+    faults = (AddedLatency(link=LINK, latency_ms=50), LimitedBandwidth(link=LINK, rate_kb_per_s=100))[::order]
+    for fault in faults:
+        assert fault.inject(stack).seen
+    first, last = faults[heal_first], faults[1 - heal_first]
+    healed = first.heal(stack)
+    assert healed.seen, healed.sentence
+    assert last.lapsed(stack) == ""
+    assert last.heal(stack).seen
+
+
+def test_a_latency_and_a_cut_on_one_link_survive_one_another(
+    linked: Callable[[WireProtocol], FakeStack],
+) -> None:
+    stack = linked(WireProtocol.HTTP)
+    slow, cut = AddedLatency(link=LINK, latency_ms=50), Cut(link=LINK)
+    slow.inject(stack)
+    cut.inject(stack)
+    healed = cut.heal(stack)
+    assert healed.seen, healed.sentence
+    assert slow.lapsed(stack) == ""
+    cut.inject(stack)
+    assert not slow.heal(stack).seen  # nothing comes through that could show it
+    assert cut.lapsed(stack) == ""
+    assert cut.heal(stack).seen

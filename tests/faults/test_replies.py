@@ -53,3 +53,10 @@ def test_healing_a_service_that_cannot_be_told_is_no_healing(stack: FakeStack) -
 def test_asking_for_nothing_is_refused_because_nothing_could_be_seen() -> None:
     with pytest.raises(ConfigError, match="empty body"):
         Replies(service="provider", body={})
+
+
+def test_what_it_was_told_before_is_not_this_fault_s_effect(stack: FakeStack) -> None:
+    told = Replies(service="provider", body={"mode": "refuse"})
+    told.inject(stack)
+    with pytest.raises(FaultError, match="before the fault began, so the fault did nothing"):
+        told.inject(stack)

@@ -182,6 +182,28 @@ def test_with_real_threads_an_inject_on_its_way_is_waited_for_and_healed(stack: 
     assert fault.log == ["inject", "heal"]
 
 
+def test_a_close_that_was_interrupted_while_a_fault_was_on_its_way_heals_it_when_called_again(
+    stack: FakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = Scripted()
+    bench = Bench(whole_phase(fault), stack)
+    bench.executor.at_once = False
+    bench.at(0)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Future, "exception", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            bench.running.close()
+    bench.executor.run_all()
+    bench.executor.at_once = True
+    bench.running.close()
+    assert (fault.log[0], fault.log[-1]) == ("inject", "heal")
+    assert stack.kept == ["token-0"]
+
+
 def test_a_time_outside_the_phase_is_refused(stack: FakeStack) -> None:
     with pytest.raises(ConfigError, match="only 10 s"):
         FaultPlan(planned=(Planned(fault=Scripted(), at_s=8, for_s=3),), impact_s=10)

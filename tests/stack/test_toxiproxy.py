@@ -9,12 +9,14 @@ import toxiproxy.api
 
 from harness.errors import ConfigError, StackError
 from harness.stack import Address, Direction, Toxic, WireProtocol
-from harness.stack.toxiproxy import ProxiedLink, ProxyInfo, ToxiproxyClient
+from harness.stack.proxied_link import ProxiedLink
+from harness.stack.toxiproxy import ProxyInfo, ToxiproxyClient
 from harness.stack.toxiproxy_transport import ControlPlaneHangs
 from tests.stack.loopback import HTTP_OK, Loopback, free_port, ping_server, silent_server
 from tests.stack.real_toxiproxy import running
 
 SLOW = Toxic(name="slow", kind="latency", attributes={"latency": 100, "jitter": 0})
+SLOWER = replace(SLOW, name="slower", attributes={"latency": 200, "jitter": 0})
 
 
 @pytest.fixture(scope="module")
@@ -154,12 +156,36 @@ def test_a_stalled_link_heals_on_the_same_socket_with_nothing_lost(link: Proxied
         assert client.recv(100) == b"+PONG\r\n"
 
 
-def test_a_proxy_made_anew_has_no_toxics_and_listens_where_it_did(
+def test_a_proxy_made_anew_listens_where_it_did_with_what_others_have_put_on_it(
     api: ToxiproxyClient, link: ProxiedLink
 ) -> None:
+    narrow = Toxic(name="narrow", kind="bandwidth", attributes={"rate": 50})
     link.add(SLOW)
+    link.add(narrow)
+    link.remove(SLOW.name)
     api.replace_proxy(link.proxy)
-    assert link.toxics() == ()
+    assert link.toxics() == (narrow,)
+    link.remove(narrow.name)
+    api.replace_proxy(link.proxy)
+    assert api.proxy(link.proxy.name) == link.proxy
+
+
+def test_a_proxy_made_anew_stays_cut_until_the_cut_is_healed(api: ToxiproxyClient, link: ProxiedLink) -> None:
+    link.add(SLOW)
+    link.disable()
+    api.replace_proxy(link.proxy)
+    assert not link.is_enabled()
+    link.enable()
+    api.replace_proxy(link.proxy)
+    assert link.is_enabled()
+    assert link.toxics() == (SLOW,)
+
+
+def test_what_a_reset_took_away_does_not_come_back(api: ToxiproxyClient, link: ProxiedLink) -> None:
+    link.add(SLOW)
+    link.disable()
+    api.reset()
+    api.replace_proxy(link.proxy)
     assert api.proxy(link.proxy.name) == link.proxy
 
 
@@ -223,7 +249,10 @@ def test_a_500_is_an_error_and_something_else_than_toxiproxy_is_noticed() -> Non
 
 @pytest.fixture
 def stuck(api: ToxiproxyClient) -> Iterator[ProxiedLink]:
-    """A link whose proxy holds its own lock for good, as Toxiproxy does when a server takes no more bytes."""
+    """A link whose proxy holds its own lock for good, as Toxiproxy does when a server takes no more bytes.
+
+    On it are SLOWER, and SLOW perhaps: nobody got an answer.
+    """
     gone = threading.Event()
 
     def take_nothing(connection: socket.socket) -> None:
@@ -244,6 +273,7 @@ def stuck(api: ToxiproxyClient) -> Iterator[ProxiedLink]:
             api=impatient,
             patience_s=0.3,
         )
+        link.add(SLOWER)
         with socket.create_connection((proxy.listen.host, proxy.listen.port), timeout=0.5) as client:
             with suppress(TimeoutError):
                 while True:  # until every buffer on the way is full
@@ -254,18 +284,23 @@ def stuck(api: ToxiproxyClient) -> Iterator[ProxiedLink]:
         gone.set()
 
 
-def test_a_proxy_that_is_stuck_is_made_anew_to_be_rid_of_its_toxic(stuck: ProxiedLink) -> None:
+def test_a_proxy_that_is_stuck_is_made_anew_to_be_rid_of_its_toxic_and_of_no_other(
+    stuck: ProxiedLink,
+) -> None:
     with pytest.raises(ControlPlaneHangs):
         stuck.toxics()
     stuck.remove("slow")
-    assert stuck.toxics() == ()
+    assert stuck.toxics() == (SLOWER,)
     assert stuck.is_enabled()
 
 
 def test_a_proxy_that_is_stuck_is_made_anew_to_listen(stuck: ProxiedLink) -> None:
     stuck.enable()
     assert stuck.is_enabled()
-    assert stuck.api.proxies()[stuck.proxy.name] == stuck.proxy
+    assert {toxic.name for toxic in stuck.toxics()} == {
+        "slow",
+        "slower",
+    }  # whoever failed to add it removes it
 
 
 def test_a_removal_that_is_only_slow_is_waited_for(api: ToxiproxyClient, link: ProxiedLink) -> None:

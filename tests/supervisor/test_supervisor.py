@@ -1,15 +1,8 @@
 """A supervisor with real, small processes: what it starts it also ends, whoever dies first."""
 
-import os
-import resource
 import shutil
 import signal
 import socket
-import subprocess
-import sys
-import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -22,63 +15,8 @@ from harness.stack.process import ProcessSpec, Readiness, ReadyKind
 from harness.supervisor import processes, state, sweep
 from harness.supervisor.client import Lifeline, SupervisorClient, launch
 from harness.supervisor.ports import PortBook
-
-# A server with a child of its own, as PostgreSQL has: the child takes a session of its own.
-FORKING_SERVER = textwrap.dedent("""
-    import os, signal, socket, sys, time
-    listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-    if os.fork() == 0:
-        os.setsid()
-        signal.pause()
-    print("serving", flush=True)
-    signal.pause()
-""")
-
-
-@pytest.fixture
-def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    # Not tmp_path itself: a Unix socket's path has 104 bytes at most.
-    folder = Path(f"/tmp/drilltest-{os.getpid()}-{abs(hash(tmp_path)) % 10**6}")  # noqa: S108
-    monkeypatch.setenv(state.STATE_VARIABLE, str(folder))
-    yield state.base_folder()
-    sweep.sweep(folder)
-    subprocess.run(["rm", "-rf", str(folder)], check=True)
-
-
-@pytest.fixture
-def held(base: Path, tmp_path: Path) -> Iterator[tuple[SupervisorClient, Lifeline]]:
-    client, lifeline = launch(run_id="test", base=base, logs=tmp_path / "logs")
-    assert lifeline is not None
-    yield client, lifeline
-    lifeline.cut()
-
-
-def server(port: int, name: str = "server") -> ProcessSpec:
-    return ProcessSpec(
-        name=name,
-        argv=(sys.executable, "-c", FORKING_SERVER, str(port)),
-        environment={"PATH": os.environ["PATH"]},
-        port=port,
-        ports=(port,),
-        ready=Readiness(kind=ReadyKind.TCP, port=port),
-        files={"config/one.conf": "a = 1\n"},
-    )
-
-
-def start(client: SupervisorClient) -> list[psutil.Process]:
-    """Start the forking server; both of its processes."""
-    pid = client.spawn(server(client.reserve_ports(1)[0]))
-    return wait_until(lambda: both(pid), within_s=10, what="the server and its child")
-
-
-def both(pid: int) -> list[psutil.Process] | None:
-    root = psutil.Process(pid)
-    family = [root, *root.children(recursive=True)]
-    return family if len(family) == 2 else None
-
-
-def gone(family: list[psutil.Process]) -> bool:
-    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family)
+from tests.supervisor.forking import gone, server, start
+from tests.supervisor.tight_disk import no_file_above
 
 
 def test_a_cut_lifeline_ends_every_process_and_removes_the_folder(
@@ -273,6 +211,19 @@ def test_two_requests_to_start_one_service_start_one_process(
     other.close()
 
 
+def test_what_runs_is_not_taken_for_something_else_of_that_name(
+    held: tuple[SupervisorClient, Lifeline],
+) -> None:
+    client, _ = held
+    first, other = (server(port) for port in client.reserve_ports(2))
+    client.spawn(first)
+    with pytest.raises(StackError, match=r"server runs already, started otherwise"):
+        client.spawn(other)
+    client.signal("server", signal.SIGKILL)
+    assert client.await_state("server", State.EXITED, within_s=5)
+    assert client.spawn(other)
+
+
 def test_what_ends_by_itself_is_remembered_even_when_it_was_started_again(
     held: tuple[SupervisorClient, Lifeline],
 ) -> None:
@@ -339,17 +290,6 @@ def test_a_run_has_its_ports_for_as_long_as_it_has_its_folder(base: Path) -> Non
     book.reserve("two", 1)
     assert "one" not in (base / "ports.json").read_text()
     assert len(book.reserve("two", 1)) == 1
-
-
-@contextmanager
-def no_file_above(size: int) -> Iterator[None]:
-    """A disk that takes what still fits of a file and refuses the rest."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_line_that_does_not_fit_swallows_no_other_line(tmp_path: Path) -> None:
