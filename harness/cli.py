@@ -217,7 +217,6 @@ def up(
 
     It ends with `drill down`, or when its lease is over.
     """
-    from harness.reporting import print_stack  # noqa: PLC0415
     from harness.settings import Settings  # noqa: PLC0415
     from harness.stack.embedded.detached import up as start  # noqa: PLC0415
 
@@ -233,6 +232,8 @@ def up(
     if json:
         print_json(stack)
     else:
+        from harness.reporting import print_stack  # noqa: PLC0415 - not before the stack: all that judges comes along
+
         print_stack(terminal(sys.stdout), stack)
 
 

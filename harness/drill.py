@@ -4,33 +4,30 @@ Load, faults and probes are brought together and what happens is written down. N
 all is recorded, the recording is loaded from disk, as anybody could later, and the claims decide.
 """
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import __version__
-from harness.checks import Claim, to_record
+from harness.checks import Claim
 from harness.checks.judging import judge, overall
 from harness.clock import NS_PER_S, Clock
 from harness.errors import DrillError, RecordingError, RecordingLostError, StackError
 from harness.faults.schedule import FaultPlan, Planned, RunningPlan
+from harness.identity import described, folder_name, replay_line
 from harness.interruption import is_interruption
 from harness.judgement import Judgement
 from harness.load.arrivals import steady
 from harness.load.operations import Operation
 from harness.narration import Narrator
+from harness.observing import Observation
 from harness.phases import Phases
-from harness.probes import Probe
 from harness.probes.heartbeat import DiskHeartbeat, Heartbeat
 from harness.probes.machine_cpu import MachineCpu
 from harness.probes.polling import Polling, final_readings, read_once
 from harness.recording.history import History
 from harness.recording.recorder import Recorder
-from harness.recording.records import Phase, PhaseStarted, Reading, RunInfo, Stream
+from harness.recording.records import Phase, PhaseStarted, Reading, Stream
 from harness.recording.rundir import COMPLETED, INTERRUPTED, write_findings
 from harness.settings import Settings
 from harness.stack.drillable import DrillableStack, RunningLoad
@@ -54,25 +51,6 @@ class Load:
     operation: Operation
     rate_per_s: float
     timeout_s: float = 10.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Observation:
-    """What is looked at, and when there is nothing left to wait for.
-
-    Attributes:
-        watched: Probes read again and again during the whole drill.
-        every_s: How often. It is the precision of every moment concluded from them.
-        final: Probes read once everything has settled.
-        open_work: Probes that read one row for each thing that still has to settle; read before the final ones.
-        gauges: Short names for the terminal, of watched probes; shown is how many rows they read.
-    """
-
-    watched: tuple[Probe, ...]
-    final: tuple[Probe, ...]
-    open_work: tuple[Probe, ...]
-    every_s: float = 0.5
-    gauges: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +83,9 @@ class Drill:
     def hold(self) -> Judgement:
         """Run it through all phases and judge what was recorded, however it ended."""
         self.stack.fresh()
-        run_dir = self.stack.recordings / self._folder(self.attempt)
+        run_dir = self.stack.recordings / folder_name(self.scenario, self.attempt)
         with Recorder(run_dir) as recorder:
-            recorder.start(self._describe())
+            recorder.start(described(self))
             ended = COMPLETED
             try:
                 self._through_all_phases(recorder)
@@ -139,46 +117,8 @@ class Drill:
             verdict=overall(findings),
             findings=findings,
             run_dir=_shown(run_dir),
-            replay=self._replay(),
+            replay=replay_line(self),
         )
-
-    def _replay(self) -> str:
-        settings = self.settings
-        line = f"drill run '{self.scenario}' --profile {settings.profile} --seed {self.seed}"
-        if settings.brokers != Settings.model_fields["brokers"].default:
-            line += f" --brokers {settings.brokers}"
-        return line + "".join(f" --variant {variant}" for variant in settings.variants)
-
-    def _describe(self) -> RunInfo:
-        settings = self.settings
-        return RunInfo(
-            run_id=self.stack.run_id,
-            scenario=self.scenario,
-            title=self.title,
-            seed=self.seed,
-            profile=settings.profile,
-            runtime=settings.runtime.value,
-            target=self.stack.target_name,
-            variants=settings.variants,
-            anchor_wall_ns=self.clock.wall_ns(),
-            anchor_ns=self.clock.now_ns(),
-            replay=self._replay(),
-            promised={
-                "phases": {phase.value: at_s for phase, at_s in self.phases.timetable()},
-                "rate_per_s": self.load.rate_per_s,
-                "load_s": self.phases.load_s,
-                "converge_s": self.phases.converge_s,
-                "faults": [planned.fault.title for planned in self.faults],
-            },
-            claims=tuple(to_record(claim) for claim in self.claims),
-            versions={"drillbook": __version__, "python": sys.version.split()[0], **self.stack.versions},
-            revision=_revision(),
-            configuration=self.stack.configuration(),
-            supersedes=self._folder(self.attempt - 1) if self.attempt else "",
-        )
-
-    def _folder(self, attempt: int) -> str:
-        return self.scenario.replace("/", "-") + (f".again-{attempt}" if attempt else "")
 
     def _through_all_phases(self, recorder: Recorder) -> None:
         note = _PhaseNotes(recorder, self.stack, self.clock, self.narrator)
@@ -311,17 +251,3 @@ def _shown(path: Path) -> Path:
         return path.relative_to(Path.cwd())
     except ValueError:
         return path
-
-
-def _revision() -> str:
-    """The git revision of the working folder, with "+" if it has changes; empty if it is none."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, timeout=5, check=True, env=dict(os.environ)
-        ).stdout.strip()
-
-    try:
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain") else "")
-    except (OSError, subprocess.SubprocessError):
-        return ""

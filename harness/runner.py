@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from harness.chance import fresh_seed
 from harness.checks import Claim
 from harness.clock import SYSTEM_CLOCK, Clock
-from harness.drill import Drill, Load, Observation
+from harness.drill import Drill, Load
 from harness.errors import ConfigError
 from harness.faults.schedule import Planned
 from harness.judgement import Judgement, NotPassed
 from harness.narration import Narrator
+from harness.observing import Observation
 from harness.phases import Phases
 from harness.recording.history import History
 from harness.recording.records import Verdict

@@ -14,11 +14,11 @@ from typing import Any
 
 from harness.errors import ConfigError
 from harness.load.operations import Answer, Operation, Request
+from harness.observing import Observation
 from harness.probes.http import HttpTable
 from harness.probes.kafka import KafkaLag, KafkaUnread
 from harness.probes.sql import SqlTable
 from harness.recording.records import Outcome
-from harness.runner import Observation
 from harness.settings import Settings
 from harness.stack.target import KAFKA, POSTGRES, AppService, Database, Target, Topic, Wiring
 from scenarios.profiles import ShopTimers, profile

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _RETRY = Backoff(first_s=0.1, most_s=2.0)
 _PAUSE_AFTER_S = 1.0
+_SAY_EVERY_S = 5.0  # while a start is held up, what by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,7 @@ class EventConsumer:
         self._partitions = 0
         self._oldest_ms: int | None = None
         self._down: str | None = None
+        self._last_error = ""
         self._consumed: Counter = metrics.counter("kafka.consumer.records.consumed.total", "Records consumed")
         self._rebalances: Counter = metrics.counter("kafka.consumer.rebalance.total", "Rebalances seen")
         metrics.gauge(
@@ -98,11 +101,22 @@ class EventConsumer:
         )
 
     async def start(self) -> None:
-        """Join the group, and return once it has assigned partitions (perhaps none)."""
+        """Join the group, and return once it has assigned partitions (perhaps none).
+
+        The library asks again by itself, every second or so, for brokers, a coordinator and a topic that are not there.
+        """
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name=f"consumer-{self._group}", daemon=True)
         self._thread.start()
-        await self._assigned.wait()
+        while not self._assigned.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SAY_EVERY_S):
+                    await self._assigned.wait()
+                    return
+            log.warning(
+                "Group not joined yet",
+                extra=fields(group=self._group, topic=self._topic, error=self._last_error),
+            )
 
     async def stop(self) -> None:
         """Finish the batch in hand, commit it and leave the group."""
@@ -239,6 +253,7 @@ class EventConsumer:
         self._note(error)
 
     def _note(self, error: KafkaError) -> None:
+        self._last_error = str(error)
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - the library's public error code
             self._down = str(error)
             log.warning("Kafka not reachable", extra=fields(error=str(error), group=self._group))

@@ -16,9 +16,8 @@ from harness.stack.embedded.artifacts import (
     NoProgress,
     Progress,
     cache_root,
-    problem_of,
-    verify,
 )
+from harness.stack.embedded.manifest import problem_of, verify
 
 GOOD = "f2ca1bb6c7e907d06dafe4687e579fce76b37e4e93b7605022da52e6ccc26fd2"  # of "test\n"
 

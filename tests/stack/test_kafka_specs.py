@@ -138,6 +138,8 @@ def test_a_missing_class_archive_leaves_the_rest_as_it_is() -> None:
         "-XX:SharedArchiveFile=/c.jsa",
         "-Xshare:auto",
         "-Xlog:cds=off",
+        "-XX:+UnlockDiagnosticVMOptions",
+        "-XX:ArchiveRelocationMode=0",
     }
     assert with_archive[with_archive.index("-cp") + 1] == "/libs/a.jar:/libs/b.jar"
 

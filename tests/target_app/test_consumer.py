@@ -1,6 +1,7 @@
 """The consumer when its client library gives up: it joins again, since a thread that died would look like peace."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -96,3 +97,58 @@ def test_a_member_that_was_fenced_joins_again_and_goes_on_reading(monkeypatch: p
     assert first.closed
     assert second.closed
     assert second.committed == [8]
+
+
+class LateConsumer(FakeConsumer):
+    """Its topic is missing until somebody says that it is there."""
+
+    there: ClassVar[Callable[[], bool]]
+    on_assign: Callable[..., None] | None = None
+
+    def subscribe(self, topics: list[str], *, on_assign: Callable[..., None], on_revoke: Any) -> None:
+        del topics, on_revoke
+        self.on_assign = on_assign
+
+    def consume(self, most: int, *, timeout: float) -> Sequence[SimpleNamespace]:
+        del most, timeout
+        if not LateConsumer.there():
+            missing = KafkaError(
+                KafkaError.UNKNOWN_TOPIC_OR_PART, "Subscribed topic not available: order-events"
+            )
+            return [SimpleNamespace(error=lambda: missing)]
+        if self.on_assign is not None:
+            self.on_assign(self, [])
+        return []
+
+
+def test_a_topic_that_comes_late_is_waited_for_and_said_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "Consumer", LateConsumer)
+    monkeypatch.setattr(module, "_SAY_EVERY_S", 0.001)
+    monkeypatch.setattr(LateConsumer, "made", [])
+
+    def said() -> list[logging.LogRecord]:
+        return [record for record in caplog.records if record.message == "Group not joined yet"]
+
+    monkeypatch.setattr(LateConsumer, "there", staticmethod(lambda: bool(said())), raising=False)
+
+    async def handle(records: Sequence[Record]) -> None:
+        raise AssertionError(f"nothing was sent, got {records}")
+
+    async def join() -> None:
+        consumer = EventConsumer(
+            ConsumerSettings(kafka_bootstrap_servers="127.0.0.1:1"),
+            topic="order-events",
+            group="g",
+            client_id="test",
+            handle=handle,
+            metrics=Metrics(),
+        )
+        async with asyncio.timeout(5):
+            await consumer.start()
+        await consumer.stop()
+
+    with caplog.at_level("WARNING"):
+        asyncio.run(join())
+    assert "not available: order-events" in str(said()[0].__dict__)

@@ -1,5 +1,5 @@
 """A stack of local processes: needs Python and, for Kafka, a Java; no container engine, no root.
 
 `plan` works out what there will be, `assembly` fills in how each server starts, `stack` starts and holds it,
-`contents` fills and empties it, and one module a server says where its program comes from.
+`contents` and `kafka_contents` fill and empty it, and one module a server says where its program comes from.
 """

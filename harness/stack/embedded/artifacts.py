@@ -2,14 +2,11 @@
 
 An artifact is a folder of the cache. It is built in a folder beside its place and renamed into it, so that a
 place is either empty or complete, whatever was killed or filled up in between; a lock keeps two installers
-apart. What was installed is written down in a manifest. Sizes and times are compared on every use, which
-takes a millisecond; digests only where those differ or somebody asks, and what does not match is fetched
-again.
+apart. What is there and not as it was installed (`manifest`) is fetched again.
 """
 
 import fcntl
 import hashlib
-import json
 import os
 import secrets
 import shutil
@@ -19,18 +16,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import platformdirs
 
 from harness import full_disk
 from harness.errors import ArtifactError
+from harness.stack.embedded.manifest import problem_of, sha256, write_manifest
 
 APP_NAME = "drillbook"
 ROOTS_CACHE = Path("/var/cache") / APP_NAME
 CACHE_VARIABLE = "DRILLBOOK_CACHE"
-MANIFEST = "manifest.json"
-_CHUNK = 1 << 20
 
 
 class Progress(Protocol):
@@ -172,7 +168,7 @@ class Cache:
         try:
             artifact.build(building, progress)
             _check_digests(artifact, building)
-            (building / MANIFEST).write_text(json.dumps(_describe(building)))
+            write_manifest(building)
             if place.exists():  # not as it was installed
                 place.rename(building.with_suffix(".old"))
             building.rename(place)
@@ -185,75 +181,6 @@ class Cache:
         for pattern in (".new", ".old"):
             for leftover in self.root.glob(f"{artifact.folder_name}.*{pattern}"):
                 _clear(leftover)
-
-
-def verify(place: Path) -> list[str]:
-    """Read every file of an installed artifact and compare its digest.
-
-    Returns:
-        A sentence for each file that is not as it was installed; none if all is well.
-    """
-    try:
-        recorded = _read_manifest(place)
-    except (OSError, ValueError, KeyError) as error:
-        return [f"{place} has no readable manifest: {error}"]
-    problems = []
-    for name, entry in recorded.items():
-        try:
-            actual = sha256(place / name)
-        except OSError as error:
-            problems.append(f"{name} cannot be read: {error}")
-            continue
-        if actual != entry["sha256"]:
-            problems.append(f"{name} has the digest {actual}, was installed with {entry['sha256']}")
-    return problems
-
-
-def problem_of(place: Path) -> str | None:
-    """What is wrong with an installed artifact, or None. Reads a file only if its size or time changed."""
-    if not place.exists():
-        return "it is not there"
-    try:
-        recorded = _read_manifest(place)
-        changed = [name for name, entry in recorded.items() if not _looks_unchanged(place / name, entry)]
-        for name in changed:
-            if sha256(place / name) != recorded[name]["sha256"]:
-                return f"{name} is not as it was installed"
-    except (OSError, ValueError, KeyError) as error:
-        return f"it is incomplete ({error})"
-    return None
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as source:
-        while chunk := source.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _looks_unchanged(path: Path, entry: Mapping[str, Any]) -> bool:
-    status = path.stat()
-    return bool(status.st_size == entry["size"] and status.st_mtime_ns == entry["mtime_ns"])
-
-
-def _read_manifest(place: Path) -> dict[str, dict[str, Any]]:
-    files: dict[str, dict[str, Any]] = json.loads((place / MANIFEST).read_text())["files"]
-    return files
-
-
-def _describe(folder: Path) -> dict[str, Any]:
-    files = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            status = path.stat()
-            files[path.relative_to(folder).as_posix()] = {
-                "size": status.st_size,
-                "mtime_ns": status.st_mtime_ns,
-                "sha256": sha256(path),
-            }
-    return {"files": files}
 
 
 def _check_digests(artifact: Artifact, folder: Path) -> None:

@@ -122,6 +122,9 @@ def _order(target: Target, brokers: int) -> Mapping[str, tuple[str, ...]]:
         return tuple(node for name in names for node in (nodes if name == KAFKA else (name,)))
 
     waits = {service.name: (TOXIPROXY, *spelled_out(service.waits_for)) for service in target.services}
+    if target.topics:
+        # A broker that finds no controller looks for one without a pause, and so keeps it from coming up.
+        waits |= dict.fromkeys(nodes, (kafka.CONTROLLER_NAME,))
     return waits | ({BALANCER: (TOXIPROXY, *target.balanced)} if target.balanced else {})
 
 

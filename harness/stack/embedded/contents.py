@@ -1,4 +1,4 @@
-"""What a fresh stack contains before its first service starts: databases with their tables, topics, nothing else.
+"""What a fresh stack contains before its first service starts: databases with their tables, and nothing else.
 
 The same code empties a stack between two scenarios and then *proves* that it is empty: a scenario judged on what
 another one left behind would be worse than a slow one. Everything here goes to the servers directly, past the links.
@@ -6,28 +6,21 @@ another one left behind would be worse than a slow one. Everything here goes to 
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-import redis
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # NewTopic is missing from its __all__
-    AdminClient,
-    NewTopic,
-)
 
-from harness.clock import wait_until
 from harness.errors import ConfigError, DeadlineError, StackError
 from harness.stack import Address
 from harness.stack.embedded.readiness import SUPERUSER
-from harness.stack.target import Database, Target, Topic
+from harness.stack.target import Database, Target
 
 TEMPLATE_SUFFIX = "_as_made"
-KAFKA_TIMEOUT_S = 15.0
-_INTERNAL_TOPIC = "__"
+REDIS_TIMEOUT_S = 5.0
 
 
 def _read(script: str) -> str:
@@ -38,22 +31,19 @@ def _read(script: str) -> str:
 
 
 @contextmanager
-def _in_words_of(server: str) -> Iterator[None]:
+def in_words_of(server: str, *raised: type[Exception]) -> Iterator[None]:
     """Tell what a server's client raises as what it means: that the stack cannot be filled, emptied or proven."""
+    known: tuple[type[Exception], ...] = (OSError, DeadlineError, *raised)
     try:
         yield
-    except (
-        OSError,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        redis.RedisError,
-        KafkaException,
-        DeadlineError,
-    ) as error:
+    except known as error:
         raise StackError(
             f"{server} did not do what the stack needs before a drill: {str(error) or type(error).__name__}. "
             "Its log is beside the recordings."
         ) from error
+
+
+_in_words_of_postgres = in_words_of("PostgreSQL", asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 async def _connect(postgres: Address, database: str) -> Any:
@@ -87,7 +77,7 @@ async def _make_database(postgres: Address, database: Database) -> None:
         await admin.close(timeout=5)
 
 
-@_in_words_of("PostgreSQL")
+@_in_words_of_postgres
 def make_databases(target: Target, postgres: Address) -> None:
     """Create the target's databases and their tables.
 
@@ -102,7 +92,7 @@ def make_databases(target: Target, postgres: Address) -> None:
     asyncio.run(make())
 
 
-@_in_words_of("PostgreSQL")
+@_in_words_of_postgres
 def remake_databases(target: Target, postgres: Address) -> None:
     """Put every database back to how it was made, whatever has happened in it.
 
@@ -124,7 +114,7 @@ def remake_databases(target: Target, postgres: Address) -> None:
     asyncio.run(remake())
 
 
-@_in_words_of("PostgreSQL")
+@_in_words_of_postgres
 def table_digests(target: Target, postgres: Address, *, suffix: str = "") -> dict[str, str]:
     """For every table of every database its row count and a digest of its rows: what a database contains.
 
@@ -160,110 +150,28 @@ def table_digests(target: Target, postgres: Address, *, suffix: str = "") -> dic
     return asyncio.run(look())
 
 
-class KafkaContents:
-    """The topics and groups of a cluster, seen through its direct listener."""
-
-    def __init__(self, bootstrap: str, replicas: int) -> None:
-        self._replicas = replicas
-        self._admin = AdminClient(
-            {
-                "bootstrap.servers": bootstrap,
-                "socket.timeout.ms": 10_000,
-                "log_level": 0,
-                "topic.metadata.refresh.interval.ms": 1_000,
-            }
-        )
-
-    @_in_words_of("Kafka")
-    def make(self, topics: tuple[Topic, ...]) -> None:
-        """Create topics, replicated over all brokers, and wait until every partition has a leader.
-
-        Raises:
-            StackError: Kafka refused one, or it has no leader in time.
-        """
-        new = [
-            NewTopic(
-                topic.name,
-                num_partitions=topic.partitions,
-                replication_factor=self._replicas,
-                config={"min.insync.replicas": str(min(topic.min_insync_replicas, self._replicas))},
-            )
-            for topic in topics
-        ]
-        for name, future in self._admin.create_topics(new, request_timeout=KAFKA_TIMEOUT_S).items():
-            try:
-                future.result(timeout=KAFKA_TIMEOUT_S)
-            except KafkaException as error:
-                raise StackError(f"the topic {name} could not be made: {error}") from error
-        wanted = {topic.name: topic.partitions for topic in topics}
-
-        def led() -> bool:
-            there = self._admin.list_topics(timeout=KAFKA_TIMEOUT_S).topics
-            return all(
-                name in there
-                and len(there[name].partitions) == count
-                and all(len(part.isrs) == self._replicas for part in there[name].partitions.values())
-                for name, count in wanted.items()
-            )
-
-        wait_until(led, within_s=KAFKA_TIMEOUT_S, what="every partition to have its replicas in sync")
-
-    @_in_words_of("Kafka")
-    def topics(self) -> list[str]:
-        """Every topic that is not Kafka's own."""
-        found = self._admin.list_topics(timeout=KAFKA_TIMEOUT_S).topics
-        return sorted(name for name in found if not name.startswith(_INTERNAL_TOPIC))
-
-    @_in_words_of("Kafka")
-    def groups(self) -> list[str]:
-        """Every consumer group that the cluster remembers."""
-        listed = self._admin.list_consumer_groups(request_timeout=KAFKA_TIMEOUT_S).result(
-            timeout=KAFKA_TIMEOUT_S
-        )
-        return sorted(group.group_id for group in listed.valid)
-
-    @_in_words_of("Kafka")
-    def empty(self) -> None:
-        """Delete every group and topic, and wait until they are gone.
-
-        A group can be deleted once its last member is gone, which a killed member is only after its session
-        time-out; until then Kafka refuses, and is asked again.
-
-        Raises:
-            DeadlineError: Something is still there.
-        """
-        wait_until(self._delete_groups, within_s=60, what="every consumer group to be deleted", every_s=0.2)
-        topics = self.topics()
-        if topics:
-            for future in self._admin.delete_topics(topics, request_timeout=KAFKA_TIMEOUT_S).values():
-                future.result(timeout=KAFKA_TIMEOUT_S)
-        wait_until(lambda: not self.topics(), within_s=KAFKA_TIMEOUT_S, what="every topic to be deleted")
-
-    def _delete_groups(self) -> bool:
-        groups = self.groups()
-        if groups:
-            for future in self._admin.delete_consumer_groups(
-                groups, request_timeout=KAFKA_TIMEOUT_S
-            ).values():
-                try:
-                    future.result(timeout=KAFKA_TIMEOUT_S)
-                except KafkaException:
-                    continue  # it still has members; the next look tells
-        return not self.groups()
-
-
-@_in_words_of("Redis")
 def flush_redis(server: Address) -> None:
     """Delete every key."""
-    with redis.Redis(host=server.host, port=server.port, socket_timeout=5) as client:
-        client.flushall()
+    _ask_redis(server, "FLUSHALL")
 
 
-@_in_words_of("Redis")
 def redis_keys(server: Address) -> int:
     """How many keys there are."""
-    with redis.Redis(host=server.host, port=server.port, socket_timeout=5) as client:
-        return int(str(client.dbsize()))
+    return int(_ask_redis(server, "DBSIZE"))
+
+
+@in_words_of("Redis")
+def _ask_redis(server: Address, command: str) -> str:
+    """The answer to one command without arguments. A client library would take longer to import than these to ask."""
+    with (
+        socket.create_connection((server.host, server.port), timeout=REDIS_TIMEOUT_S) as connection,
+        connection.makefile("rb") as answers,
+    ):
+        connection.sendall(f"{command}\r\n".encode())
+        answer = answers.readline().decode().strip()
+    if not answer.startswith(("+", ":")):
+        raise StackError(f"Redis answered {answer!r} to {command}, which the stack needs before a drill.")
+    return answer[1:]
 
 
 def difference(before: Mapping[str, str], after: Mapping[str, str]) -> str:

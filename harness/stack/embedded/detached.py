@@ -7,11 +7,12 @@ nobody remembers would keep its memory and ports until the machine restarts.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, StackError
 from harness.narration import Narrator
 from harness.settings import Settings
-from harness.stack.embedded.starting import LOGS, assembled
+from harness.stack.embedded.starting import LOGS, assembled, gathering
 from harness.supervisor import state
+from harness.supervisor.base_lock import base_lock
 from harness.supervisor.client import SupervisorClient, launch
 from harness.supervisor.sweep import sweep
 
@@ -57,14 +58,20 @@ def up(settings: Settings, narrator: Narrator, *, lease_s: float) -> DetachedSta
         narrator.step(f"found and cleared: {found}")
     run_id = state.new_run_id()
     recordings = (settings.runs / run_id).resolve()
-    supervisor, _ = launch(run_id=run_id, base=base, logs=recordings / LOGS, lease_s=lease_s)
-    try:
-        stack = assembled(
-            settings.make_target(), supervisor, settings=settings, narrator=narrator, recordings=recordings
-        )
-    except BaseException:
-        supervisor.tear_down()
-        raise
+    with gathering(narrator) as programs:
+        supervisor, _ = launch(run_id=run_id, base=base, logs=recordings / LOGS, lease_s=lease_s)
+        try:
+            stack = assembled(
+                settings.make_target(),
+                supervisor,
+                programs.result(),
+                settings=settings,
+                narrator=narrator,
+                recordings=recordings,
+            )
+        except BaseException:
+            supervisor.tear_down()
+            raise
     supervisor.ask("renew", lease_s=lease_s)  # counted from now, not from before everything was fetched
     return DetachedStack(
         run_id=run_id,
@@ -91,7 +98,7 @@ def down(run_id: str | None = None, *, everything: bool = False) -> Sequence[str
     """
     base = state.base_folder()
     ended = [found.run_id for found in sweep(base)]
-    with state.base_lock(base):
+    with base_lock(base):
         live = [folder for folder in state.folders(base) if folder.is_held()]
     chosen = [
         folder
@@ -101,16 +108,39 @@ def down(run_id: str | None = None, *, everything: bool = False) -> Sequence[str
     if run_id is not None and not chosen and run_id not in ended:
         known = ", ".join(folder.run_id for folder in live) or "none"
         raise ConfigError(f"there is no stack {run_id!r} here; running are: {known}")
+    troubles = []
     for folder in chosen:
-        supervisor = SupervisorClient(folder)
-        supervisor.tear_down()
-        supervisor.close()
-        ended.append(folder.run_id)
+        try:
+            _end(folder)
+        except StackError as error:
+            troubles.append(str(error))
+        else:
+            ended.append(folder.run_id)
+    if troubles:
+        also = f" Ended: {', '.join(ended)}." if ended else ""
+        raise StackError("\n".join(troubles) + also)
     return ended
+
+
+def _end(folder: state.StateFolder) -> None:
+    """End one stack, unless it has ended by itself since it was looked for.
+
+    Raises:
+        StackError: It would not end.
+    """
+    try:
+        supervisor = SupervisorClient(folder)
+        try:
+            supervisor.tear_down()
+        finally:
+            supervisor.close()
+    except StackError:
+        if folder.path.exists():
+            raise
 
 
 def running() -> list[state.StateFolder]:
     """The stacks of this user that are up now."""
     base = state.base_folder()
-    with state.base_lock(base):
+    with base_lock(base):
         return [folder for folder in state.folders(base) if folder.is_held()]

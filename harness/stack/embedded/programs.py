@@ -12,9 +12,10 @@ from pathlib import Path
 
 from harness.errors import ArtifactError
 from harness.stack.embedded import caddy, java, kafka_jars, postgres, toxiproxy, valkey
-from harness.stack.embedded.artifacts import Artifact, Cache, Progress, problem_of
+from harness.stack.embedded.artifacts import Artifact, Cache, Progress
 from harness.stack.embedded.kafka import KafkaRuntime
 from harness.stack.embedded.kafka_storage import find_runtime
+from harness.stack.embedded.manifest import problem_of
 from harness.stack.embedded.sources import Source, Standing
 
 _FETCHING_HELPS = "drill doctor --fetch"

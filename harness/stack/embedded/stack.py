@@ -143,7 +143,7 @@ class EmbeddedStack:
 
     def kafka_contents(self) -> KafkaContents:
         """Its topics and groups, through the direct listeners."""
-        return KafkaContents(self.bootstrap, replicas=len(self.brokers))
+        return KafkaContents([self.services[name].address for name in self.brokers])
 
     def promise_undo(self, fault: Mapping[str, object], *, limit_s: float) -> str:
         """Put on disk how to undo a fault; the supervisor undoes it after `limit_s` or when we die."""

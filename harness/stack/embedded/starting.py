@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,10 +15,10 @@ from harness.stack.embedded import assembly, contents
 from harness.stack.embedded.artifacts import Cache, cache_root
 from harness.stack.embedded.assembly import TOXIPROXY
 from harness.stack.embedded.plan import ports_needed
-from harness.stack.embedded.programs import gather
+from harness.stack.embedded.programs import Programs, gather
 from harness.stack.embedded.reset import databases_as_made, topics_as_made
 from harness.stack.embedded.stack import EmbeddedStack
-from harness.stack.target import POSTGRES, Target
+from harness.stack.target import BALANCER, POSTGRES, Target
 from harness.supervisor import state
 from harness.supervisor.client import SupervisorClient, launch
 from harness.supervisor.sweep import sweep
@@ -39,24 +39,44 @@ def started(target: Target, *, settings: Settings, narrator: Narrator) -> Iterat
         narrator.step(f"found and cleared: {found}")
     run_id = state.new_run_id()
     recordings = (settings.runs / run_id).resolve()
-    supervisor, lifeline = launch(run_id=run_id, base=base, logs=recordings / LOGS)
-    try:
-        yield assembled(target, supervisor, settings=settings, narrator=narrator, recordings=recordings)
-    finally:
-        supervisor.close()
-        if lifeline:
-            lifeline.cut()
+    with gathering(narrator) as programs:
+        supervisor, lifeline = launch(run_id=run_id, base=base, logs=recordings / LOGS)
+        try:
+            yield assembled(
+                target,
+                supervisor,
+                programs.result(),
+                settings=settings,
+                narrator=narrator,
+                recordings=recordings,
+            )
+        finally:
+            supervisor.close()
+            if lifeline:
+                lifeline.cut()
+
+
+@contextmanager
+def gathering(narrator: Narrator) -> Iterator["Future[Programs]"]:
+    """Gather what a stack is started from while the block does something else. It is not left before that has ended."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        yield pool.submit(gather, Cache(cache_root()), progress=_Fetching(narrator))
 
 
 def assembled(
-    target: Target, supervisor: SupervisorClient, *, settings: Settings, narrator: Narrator, recordings: Path
+    target: Target,
+    supervisor: SupervisorClient,
+    programs: Programs,
+    *,
+    settings: Settings,
+    narrator: Narrator,
+    recordings: Path,
 ) -> EmbeddedStack:
     """Plan, remember and start a stack under a supervisor that is there.
 
     Raises:
         StackError: A process of it did not come up; with its last log lines.
     """
-    programs = gather(Cache(cache_root()), progress=_Fetching(narrator))
     ports = supervisor.reserve_ports(ports_needed(target, settings.brokers))
     plan = assembly.plan(
         target,
@@ -92,12 +112,18 @@ class _Fetching:
 class _Start:
     """One start of a whole stack.
 
+    Servers first: a start is bound by the processor, and a service that is started beside them holds up what it will
+    then wait for. Services are begun once servers answer and are being filled, and one of Kafka's brokers is enough:
+    the others have little left to do but to wait for one another.
+
     Attributes:
-        ready: For each process a future that is done once others may rely on it.
+        answers: For each process a future that is done once it answers.
+        ready: For each process a future that is done once others may rely on it: on what it contains, too.
     """
 
     stack: EmbeddedStack
     target: Target
+    answers: dict[str, "Future[None]"] = field(default_factory=dict)
     ready: dict[str, "Future[None]"] = field(default_factory=dict)
 
     def side_by_side(self) -> None:
@@ -107,6 +133,7 @@ class _Start:
             StackError: One did not come up. Nothing is left half-started for long: the caller ends the stack.
         """
         names = [spec.name for spec in self.stack.plan.specs]
+        self.answers.update({name: Future() for name in names})
         self.ready.update({name: Future() for name in names})
         with ThreadPoolExecutor(max_workers=len(names)) as pool:
             begun = [pool.submit(self._one, name) for name in names]
@@ -120,19 +147,36 @@ class _Start:
                 failed[0].result()
 
     def _one(self, name: str) -> None:
+        if name in self._own:
+            self._await_servers()
         for other in self.stack.plan.waits_for.get(name, ()):
             self.ready[other].result()
         service = self.stack.services[name]
         try:
             service.start()
+            self.answers[name].set_result(None)
             self._fill(name)
         except BaseException as error:
-            self.ready[name].set_exception(error)
+            for future in (self.answers[name], self.ready[name]):
+                if not future.done():
+                    future.set_exception(error)
             raise
         self.stack.narrator.step(f"{name} answers on port {service.spec.port}")
         self.ready[name].set_result(None)
         if name == POSTGRES:  # while others start: nobody but us touches the copies that are looked at
             self.stack.as_made.update(databases_as_made(self.stack, self.target))
+
+    @property
+    def _own(self) -> set[str]:
+        return {service.name for service in self.target.services}
+
+    def _await_servers(self) -> None:
+        brokers = set(self.stack.brokers)
+        for server in self.answers.keys() - self._own - brokers - {BALANCER}:
+            self.answers[server].result()
+        for first in as_completed([self.answers[broker] for broker in brokers]):
+            first.result()
+            break
 
     def _fill(self, name: str) -> None:
         """What a server must contain before whoever waits for it may go on."""
@@ -143,14 +187,15 @@ class _Start:
             contents.make_databases(self.target, self.stack.services[POSTGRES].address)
         elif brokers and name == brokers[-1]:
             for other in brokers[:-1]:
-                self.ready[other].result()
+                self.answers[other].result()
             self.stack.kafka_contents().make(self.target.topics)
             self.stack.as_made.update(topics_as_made(self.stack))
 
     def _give_up(self) -> None:
         """Somebody stopped us, or one failed: begin nothing more, and end what would still be waited for."""
-        for name, future in self.ready.items():
+        for future in (*self.answers.values(), *self.ready.values()):
             future.cancel()
+        for name in self.ready:
             # PostgreSQL leaves shared memory behind when it is killed.
             number = signal.SIGQUIT if name == POSTGRES else signal.SIGKILL
             with suppress(StackError):  # not started yet

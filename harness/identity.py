@@ -1,0 +1,76 @@
+"""What was held, well enough to be held again: the first record of a run, written before anything happens.
+
+A failure that cannot be played again is an anecdote. Everything that decides how a drill goes is in here: the seed and
+the settings, the claims, what the target was told, and the versions of all that ran.
+"""
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from harness import __version__
+from harness.checks import to_record
+from harness.recording.records import RunInfo
+from harness.settings import Settings
+
+if TYPE_CHECKING:
+    from harness.drill import Drill
+
+
+def folder_name(scenario: str, attempt: int) -> str:
+    """The run directory of an attempt, beside those of the session's other drills."""
+    return scenario.replace("/", "-") + (f".again-{attempt}" if attempt else "")
+
+
+def replay_line(drill: "Drill") -> str:
+    """The command that holds the same drill again; what is as by default is left out."""
+    settings = drill.settings
+    line = f"drill run '{drill.scenario}' --profile {settings.profile} --seed {drill.seed}"
+    if settings.brokers != Settings.model_fields["brokers"].default:
+        line += f" --brokers {settings.brokers}"
+    return line + "".join(f" --variant {variant}" for variant in settings.variants)
+
+
+def described(drill: "Drill") -> RunInfo:
+    """What is about to be held, anchored to this moment."""
+    settings, stack = drill.settings, drill.stack
+    return RunInfo(
+        run_id=stack.run_id,
+        scenario=drill.scenario,
+        title=drill.title,
+        seed=drill.seed,
+        profile=settings.profile,
+        runtime=settings.runtime.value,
+        target=stack.target_name,
+        variants=settings.variants,
+        anchor_wall_ns=drill.clock.wall_ns(),
+        anchor_ns=drill.clock.now_ns(),
+        replay=replay_line(drill),
+        promised={
+            "phases": {phase.value: at_s for phase, at_s in drill.phases.timetable()},
+            "rate_per_s": drill.load.rate_per_s,
+            "load_s": drill.phases.load_s,
+            "converge_s": drill.phases.converge_s,
+            "faults": [planned.fault.title for planned in drill.faults],
+        },
+        claims=tuple(to_record(claim) for claim in drill.claims),
+        versions={"drillbook": __version__, "python": sys.version.split()[0], **stack.versions},
+        revision=_revision(),
+        configuration=stack.configuration(),
+        supersedes=folder_name(drill.scenario, drill.attempt - 1) if drill.attempt else "",
+    )
+
+
+def _revision() -> str:
+    """The git revision of the working folder, with "+" if it has changes; empty if it is none."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, timeout=5, check=True, env=dict(os.environ)
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
