@@ -91,23 +91,22 @@ class Drill:
                 self._through_all_phases(recorder)
             except BaseException as error:
                 stopped = is_interruption(error)
-                ended = INTERRUPTED if stopped else f"aborted: {str(error) or type(error).__name__}"
-                if stopped or not self._can_be_judged(error):
+                # Whatever failed first, without its owner the whole stack is gone: that is why, and what is to be told.
+                gone = "" if stopped else self.stack.gone()
+                ended = INTERRUPTED if stopped else f"aborted: {gone or str(error) or type(error).__name__}"
+                if stopped or gone or not _can_be_judged(error):
                     with suppress(RecordingError):  # then it says by itself that it was cut off
                         recorder.finish(ended)
                     if stopped:  # also where a heal failed on the way out: a Ctrl-C must not go unheard
                         raise KeyboardInterrupt from error
+                    if gone:
+                        raise StackError(gone) from error
                     raise
                 if losses := [str(loss) for loss in self.stack.losses() if str(loss) not in ended]:
                     ended += f" ({'; '.join(losses)})"
                 self.narrator.step(f"the drill was {ended}")
             recorder.finish(ended)
         return self._judge(run_dir)
-
-    def _can_be_judged(self, error: BaseException) -> bool:
-        """Whether there still is a recording to judge, and a stack to hold the next drill on."""
-        ours = isinstance(error, DrillError) and not isinstance(error, RecordingLostError)
-        return ours and not self.stack.is_lost()
 
     def _judge(self, run_dir: Path) -> Judgement:
         findings = judge(History.load(run_dir))
@@ -243,6 +242,11 @@ class _PhaseNotes:
 
     def ended(self) -> None:
         self.recorder.note(Stream.PHASES, PhaseStarted(phase=END, at_ns=self.clock.now_ns()))
+
+
+def _can_be_judged(error: BaseException) -> bool:
+    """Whether there still is a recording to judge."""
+    return isinstance(error, DrillError) and not isinstance(error, RecordingLostError)
 
 
 def _shown(path: Path) -> Path:

@@ -85,8 +85,8 @@ class FakeStack:
     def fresh(self) -> None:
         self.happened.append("fresh")
 
-    def is_lost(self) -> bool:
-        return self.lost
+    def gone(self) -> str:
+        return "the paper supervisor is gone" if self.lost else ""
 
     def losses(self) -> list[Loss]:
         return self.lost_services

@@ -86,8 +86,8 @@ class DrillableStack(Stack, Protocol):
         """
         ...
 
-    def is_lost(self) -> bool:
-        """Whether nobody owns it any more, so that no other drill can be held on it."""
+    def gone(self) -> str:
+        """Why nobody owns it any more, so that no other drill can be held on it; "" while somebody does."""
         ...
 
     def losses(self) -> Sequence[Loss]:

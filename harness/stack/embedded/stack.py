@@ -153,13 +153,13 @@ class EmbeddedStack:
         """Say that the fault is healed; whether it was still promised."""
         return bool(self.supervisor.ask("undone", token=token))
 
-    def is_lost(self) -> bool:
-        """Whether there is no supervisor any more, and so no stack."""
+    def gone(self) -> str:
+        """Why there is no supervisor any more, and so no stack; "" while there is one."""
         try:
             self.supervisor.state(TOXIPROXY)
-        except StackError:
-            return True
-        return False
+        except StackError as error:
+            return str(error)
+        return ""
 
     def configuration(self) -> dict[str, Any]:
         """What each service was told, for the recording."""

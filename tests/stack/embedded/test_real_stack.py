@@ -184,7 +184,7 @@ def test_what_a_dead_client_hurt_is_healed_while_the_stack_lives_on(stack: Embed
     cut.inject(other)
     other.supervisor.close()  # what the kernel does when a process dies
     wait_until(stack.links["taker->maker"].is_enabled, within_s=15, what="the supervisor to heal the link")
-    assert not stack.is_lost()
+    assert not stack.gone()
 
 
 def test_a_service_that_dies_at_its_start_tells_its_last_words(stack: EmbeddedStack) -> None:
@@ -208,7 +208,7 @@ def test_two_stacks_never_meet(stack: EmbeddedStack, tmp_path: Path) -> None:
         folder = other.supervisor.folder.path
     assert not folder.exists()
     assert httpx.get(stack.services["maker"].address.url, trust_env=False).text == "ok"
-    assert not stack.is_lost()
+    assert not stack.gone()
     assert stack.supervisor.folder.path.is_dir()
 
 
