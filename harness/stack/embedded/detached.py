@@ -53,6 +53,7 @@ def up(settings: Settings, narrator: Narrator, *, lease_s: float) -> DetachedSta
     Raises:
         StackError: It did not come up. Nothing is left of it.
     """
+    target = settings.make_target()  # what makes no sense is refused before anything is fetched or started
     base = state.base_folder()
     for found in sweep(base):
         narrator.step(f"found and cleared: {found}")
@@ -62,7 +63,7 @@ def up(settings: Settings, narrator: Narrator, *, lease_s: float) -> DetachedSta
         supervisor, _ = launch(run_id=run_id, base=base, logs=recordings / LOGS, lease_s=lease_s)
         try:
             stack = assembled(
-                settings.make_target(),
+                target,
                 supervisor,
                 programs.result(),
                 settings=settings,
