@@ -51,6 +51,7 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Sleep at least `seconds`; a stalled machine makes it longer, which the heartbeat probe shows."""
         if seconds > 0:
+            # The one place that sleeps: whoever waits takes a Clock, so that its test need not.
             time.sleep(seconds)
 
 

@@ -78,7 +78,7 @@ class ToxicFault:
         )
 
     def heal(self, stack: Stack) -> Effect:
-        """Remove its toxics, and measure that the link answers as if there was nothing on it.
+        """Remove its toxics, and measure that the link adds nothing but what other faults still have it add.
 
         Safe twice, before `inject`, and where no such link is: then nothing was hurt.
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -66,6 +66,18 @@ class FakeConsumer:
         self.closed = True
 
 
+def consumer_of(handle: Callable[[Sequence[Record]], Awaitable[None]]) -> EventConsumer:
+    """One whose broker nobody reaches: the tests put a client of their own in its place."""
+    return EventConsumer(
+        ConsumerSettings(kafka_bootstrap_servers="127.0.0.1:1"),
+        topic="order-events",
+        group="g",
+        client_id="test",
+        handle=handle,
+        metrics=Metrics(),
+    )
+
+
 def test_a_member_that_was_fenced_joins_again_and_goes_on_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "Consumer", FakeConsumer)
     monkeypatch.setattr(module, "_RETRY", Backoff(first_s=0.001, most_s=0.001))
@@ -77,14 +89,7 @@ def test_a_member_that_was_fenced_joins_again_and_goes_on_reading(monkeypatch: p
             handled.put_nowait(record.offset)
 
     async def read_one() -> int:
-        consumer = EventConsumer(
-            ConsumerSettings(kafka_bootstrap_servers="127.0.0.1:1"),
-            topic="order-events",
-            group="g",
-            client_id="test",
-            handle=handle,
-            metrics=Metrics(),
-        )
+        consumer = consumer_of(handle)
         await consumer.start()
         try:
             async with asyncio.timeout(5):
@@ -137,14 +142,7 @@ def test_a_topic_that_comes_late_is_waited_for_and_said_so(
         raise AssertionError(f"nothing was sent, got {records}")
 
     async def join() -> None:
-        consumer = EventConsumer(
-            ConsumerSettings(kafka_bootstrap_servers="127.0.0.1:1"),
-            topic="order-events",
-            group="g",
-            client_id="test",
-            handle=handle,
-            metrics=Metrics(),
-        )
+        consumer = consumer_of(handle)
         async with asyncio.timeout(5):
             await consumer.start()
         await consumer.stop()
