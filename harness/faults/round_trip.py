@@ -1,7 +1,7 @@
 """How long one question and its answer take, or how they fail, in the words of each protocol.
 
 A fault's effect is measured from outside, on the wire, because a control plane only says what it was told.
-Each question is the cheapest one a server answers without knowing who asks: HTTP `GET /`, PostgreSQL's
+Each question is the cheapest one a server answers without knowing who asks: HTTP `HEAD /`, PostgreSQL's
 SSLRequest, Redis' PING, Kafka's ApiVersions.
 
 A question has a connection of its own. PostgreSQL answers only one SSLRequest a connection, and a connection
