@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import sessions
-from harness.errors import ConfigError, DrillError, ExitCode, Interrupted, StackError
+from harness.errors import ConfigError, ExitCode
 from harness.recording.records import Verdict
 
 # A claim that fails is what is wanted here; one that passes has missed the defect.
@@ -19,11 +19,17 @@ _CODES = {
     Verdict.PASS: ExitCode.FAIL,
     Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
 }
-_NOT_HELD: dict[ExitCode, type[DrillError]] = {
-    ExitCode.USAGE: ConfigError,
-    ExitCode.NO_STACK: StackError,
-    ExitCode.INTERRUPTED: Interrupted,
-}
+# What keeps a drill from being held, and would keep the next one too.
+_NOT_HELD = (ExitCode.NO_STACK, ExitCode.USAGE, ExitCode.INTERRUPTED)
+# Which of several codes is the answer of all; what was stopped or missed decides.
+_URGENCY = (
+    ExitCode.PASS,
+    ExitCode.INCONCLUSIVE,
+    ExitCode.NO_STACK,
+    ExitCode.USAGE,
+    ExitCode.FAIL,
+    ExitCode.INTERRUPTED,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +39,10 @@ class Detection:
     Attributes:
         defect: The variant that was switched on.
         claim: The claim that had to fail.
-        code: PASS if it did, FAIL if it held in spite of the defect, INCONCLUSIVE if it says nothing.
+        code: PASS if it did, FAIL if it held in spite of the defect, INCONCLUSIVE if it says nothing; else what kept
+            the drill from being held.
         failed: Every claim that failed.
-        because: What the claim found, or why it found nothing.
+        because: What the claim found, or why it found nothing, or why the drill was not held.
         run_dir: The recording, or "".
     """
 
@@ -97,19 +104,30 @@ def detect(scenarios: Path, arguments: Sequence[str], only: Sequence[str] = ()) 
         arguments: Further `--drill-…` arguments (profile, seed, runs).
         only: Only these defects; all if empty.
 
+    Returns:
+        One for each promise. After a drill that could not be held no more are begun, and the rest say so.
+
     Raises:
-        DrillError: One could not be held, or somebody stopped it: no more are begun.
+        ConfigError: As of `promises`.
     """
-    return [_held(scenarios, arguments, promise) for promise in promises(scenarios, only)]
+    detections: list[Detection] = []
+    not_held: Detection | None = None
+    for promise in promises(scenarios, only):
+        if not_held:
+            because = f"not begun, because {not_held.scenario} with {not_held.defect} was not held"
+            detections.append(_unanswered(promise, not_held.code, because))
+            continue
+        found = _held(scenarios, arguments, promise)
+        detections.append(found)
+        if found.code in _NOT_HELD:
+            not_held = found
+    return detections
 
 
 def overall(detections: Sequence[Detection]) -> ExitCode:
-    """The exit code of them all: a miss decides, then a drill that said nothing."""
-    codes = {found.code for found in detections}
-    for code in (ExitCode.FAIL, ExitCode.INCONCLUSIVE):
-        if code in codes:
-            return code
-    return ExitCode.PASS if codes else ExitCode.INCONCLUSIVE
+    """The exit code of them all: a miss decides, then what could not be held, then a drill that said nothing."""
+    codes = [found.code for found in detections] or [ExitCode.INCONCLUSIVE]
+    return max(codes, key=_URGENCY.index)
 
 
 def _held(scenarios: Path, arguments: Sequence[str], promise: Promise) -> Detection:
@@ -117,7 +135,7 @@ def _held(scenarios: Path, arguments: Sequence[str], promise: Promise) -> Detect
     outcome = sessions.run(scenarios, [*arguments, *chosen])
     if outcome.code in _NOT_HELD:
         why = "; ".join(outcome.errors) or "somebody stopped it"
-        raise _NOT_HELD[outcome.code](f"{promise.scenario} with {promise.defect} was not held: {why}")
+        return _unanswered(promise, outcome.code, f"not held: {why}")
     final = outcome.counting
     findings = [finding for judgement in final for finding in judgement.findings]
     failed = tuple(finding.claim for finding in findings if finding.verdict is Verdict.FAIL)
@@ -137,4 +155,16 @@ def _held(scenarios: Path, arguments: Sequence[str], promise: Promise) -> Detect
         failed=failed,
         because=because,
         run_dir=str(final[-1].run_dir) if final else "",
+    )
+
+
+def _unanswered(promise: Promise, code: ExitCode, because: str) -> Detection:
+    return Detection(
+        defect=promise.defect,
+        scenario=promise.scenario,
+        claim=promise.claim,
+        code=code,
+        failed=(),
+        because=because,
+        run_dir="",
     )

@@ -41,6 +41,7 @@ _DETECTION_MARKS = {
     ExitCode.FAIL: ("✗ MISSED      ", "bold red"),
     ExitCode.INCONCLUSIVE: ("? INCONCLUSIVE", "bold yellow"),
 }
+_NOT_HELD_MARK = ("? NOT HELD    ", "bold yellow")
 
 
 class Writer(Protocol):
@@ -188,10 +189,10 @@ def _print_row(console: Console, mark: str, word: str, name: str, told: str, sty
 
 
 def judge_again(run_dir: Path) -> Judgement:
-    """Judge a recording from disk and put the findings beside it.
+    """Judge a recording from disk and put the findings beside it, where that can be done.
 
     Raises:
-        RecordingError: It is not a run directory, cannot be read, or nothing can be put beside it.
+        RecordingError: It is not a run directory, or cannot be read.
     """
     try:
         inside = [] if (run_dir / RUN_FILE).exists() else sorted(run_dir.glob(f"*/{RUN_FILE}"))
@@ -203,7 +204,12 @@ def judge_again(run_dir: Path) -> Judgement:
         )
     history = History.load(run_dir)
     findings = judge(history)
-    write_findings(run_dir, findings)
+    try:
+        write_findings(run_dir, findings)
+    except (
+        RecordingError
+    ) as error:  # an archive, or a disk that is full by now: the verdict does not depend on it
+        complain(terminal(), f"the findings are only told, not kept beside the recording: {error.__cause__}")
     return Judgement(
         scenario=history.run.scenario,
         verdict=overall(findings),
@@ -278,7 +284,7 @@ def print_detections(detections: Sequence[Detection]) -> None:
     console = terminal()
     console.print("[bold]Planted defects[/]")
     for found in detections:
-        mark, style = _DETECTION_MARKS[found.code]
+        mark, style = _DETECTION_MARKS.get(found.code, _NOT_HELD_MARK)
         head = Text.assemble(
             (mark, style), "  ", (found.defect, "bold"), f" by {found.claim} in {found.scenario}"
         )

@@ -8,7 +8,7 @@ import pytest
 from harness import sessions
 from harness.catalogue import ScenarioInfo
 from harness.detection import Detection, detect, overall
-from harness.errors import ConfigError, ExitCode, Interrupted, StackError
+from harness.errors import ConfigError, ExitCode
 from harness.judgement import EXIT_CODES, Judgement, Trouble
 from harness.outcome import Outcome
 from harness.recording.records import Verdict
@@ -83,19 +83,31 @@ def test_a_defect_caught_by_another_claim_is_not_caught(monkeypatch: pytest.Monk
     assert (found.code, found.failed) == (ExitCode.INCONCLUSIVE, ("another",))
 
 
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [
-        (ExitCode.NO_STACK, StackError),
-        (ExitCode.INTERRUPTED, Interrupted),
-        (ExitCode.USAGE, ConfigError),
-    ],
-)
-def test_a_drill_that_was_not_held_is_no_missed_defect(
-    monkeypatch: pytest.MonkeyPatch, code: ExitCode, error: type[Exception]
+@pytest.mark.parametrize("code", [ExitCode.NO_STACK, ExitCode.INTERRUPTED, ExitCode.USAGE])
+def test_a_drill_that_was_not_held_is_no_missed_defect_and_keeps_what_was_found_before_it(
+    monkeypatch: pytest.MonkeyPatch, code: ExitCode
 ) -> None:
-    with pytest.raises(error, match="outage with forgetful-queue was not held: why not"):
-        detected(monkeypatch, outcome(code=code))
+    two_more = ScenarioInfo("flood", "X", "why", (("no-limit", "it-limits"), ("no-queue", "it-refuses")))
+    answers = iter([outcome(Verdict.FAIL), outcome(code=code)])
+    monkeypatch.setattr(sessions, "collected", lambda *_, **__: (SCENARIO, two_more))
+    monkeypatch.setattr(sessions, "run", lambda *_: next(answers))  # a third one would be an error
+    found = detect(Path("scenarios"), [])
+    assert [(one.defect, one.code) for one in found] == [
+        ("forgetful-queue", ExitCode.PASS),
+        ("no-limit", code),
+        ("no-queue", code),
+    ]
+    assert found[1].because == "not held: why not"
+    assert found[2].because == "not begun, because flood with no-limit was not held"
+    assert overall(found) is code
+
+
+def test_a_miss_is_a_miss_though_a_later_drill_was_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    [missed], _ = detected(monkeypatch, outcome(Verdict.PASS))
+    [not_held], _ = detected(monkeypatch, outcome(code=ExitCode.NO_STACK))
+    [stopped], _ = detected(monkeypatch, outcome(code=ExitCode.INTERRUPTED))
+    assert overall([missed, not_held]) is ExitCode.FAIL
+    assert overall([missed, stopped]) is ExitCode.INTERRUPTED
 
 
 def test_an_unknown_defect_is_refused_and_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,3 +1,4 @@
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -192,6 +193,23 @@ def test_a_recording_judged_again_keeps_its_findings(tmp_path: Path) -> None:
     assert again.verdict is Verdict.INCONCLUSIVE  # it carries no claims: nothing is concluded
     assert read_findings(tmp_path / "run") == again.findings
     assert print_judgement(again) is ExitCode.INCONCLUSIVE
+
+
+def test_a_recording_that_cannot_be_added_to_is_judged_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An archive on a read-only file system; a folder's mode would not stop root."""
+    innocent_drill(tmp_path / "run").ended()
+    kept = judge_again(tmp_path / "run")
+    (tmp_path / "run" / "findings.jsonl").unlink()
+
+    def refused(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    monkeypatch.setattr(Path, "replace", refused)
+    assert judge_again(tmp_path / "run").findings == kept.findings
+    assert "only told, not kept beside the recording: [Errno 30] Read-only" in capsys.readouterr().err
 
 
 def test_a_folder_of_runs_is_refused_with_the_names_of_its_runs(tmp_path: Path) -> None:

@@ -16,23 +16,20 @@ from harness.recording.records import Outcome, Phase
 
 @dataclass(frozen=True, kw_only=True)
 class FaultBit:
-    """Every fault of that title, or every fault at all, was measured to have the effect asked for, until it was healed.
+    """Every fault was measured to have the effect asked for, until it was healed.
 
     Every planned one: a fault whose time came too late to be injected leaves no trace among the faults.
     """
 
-    title: str = ""
     if_missing: ClassVar[Missing] = Missing.VOIDS
     only_for_rates: ClassVar[bool] = False
 
     def seen(self, history: History) -> Seen:
         """Name the faults and what they were seen to do, or the first that did not bite."""
-        planned = Counter(
-            title for title in history.run.promised.get("faults", ()) if self.title in ("", title)
-        )
+        planned = Counter(history.run.promised.get("faults", ()))
         if never := sorted(planned - Counter(episode.title for episode in history.faults)):
             return Seen(ok=False, sentence=f"{', '.join(never)}: planned and never injected")
-        episodes = requested_faults(history, self.title)
+        episodes = requested_faults(history)
         for episode in episodes:
             if episode.lapsed:
                 return Seen(
@@ -50,15 +47,14 @@ class FaultBit:
 
 @dataclass(frozen=True, kw_only=True)
 class FaultHealed:
-    """Every fault of that title, or every fault at all, was measured to be gone."""
+    """Every fault was measured to be gone."""
 
-    title: str = ""
     if_missing: ClassVar[Missing] = Missing.BOTH
     only_for_rates: ClassVar[bool] = False
 
     def seen(self, history: History) -> Seen:
         """Name the faults and what was seen after them, or the first whose healing is not proven."""
-        episodes = requested_faults(history, self.title)
+        episodes = requested_faults(history)
         for episode in episodes:
             if episode.healed_ns is None or not episode.healed_seen:
                 why = episode.healed_effect or "nothing was measured"

@@ -29,15 +29,17 @@ def whole_phase(history: History, phase: Phase) -> Span:
     return span
 
 
-def requested_faults(history: History, title: str = "") -> tuple[FaultEpisode, ...]:
-    """The faults of that title, or all; there is at least one.
+def requested_faults(history: History, title: str | None = None) -> tuple[FaultEpisode, ...]:
+    """The faults of that title, or all for None; there is at least one.
 
     Raises:
         CannotSay: None was requested.
     """
-    found = tuple(episode for episode in history.faults if title in ("", episode.title))
+    found = tuple(episode for episode in history.faults if title in (None, episode.title))
     if not found:
-        raise CannotSay(f"no fault {title!r} was requested" if title else "no fault was requested")
+        raise CannotSay(
+            f"no fault {title!r} was requested" if title is not None else "no fault was requested"
+        )
     return found
 
 

@@ -8,7 +8,7 @@ that lost whole lines later looks intact, and a lost or changed line may be the 
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -52,7 +52,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # a file system that is read-only refuses to remove even what is not there
+            draft.unlink(missing_ok=True)
         raise not_written(path, error) from error
 
 
