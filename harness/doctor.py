@@ -146,3 +146,7 @@ class _Bars:
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(f"fetching {name}", total=total)
         self._bars.update(self._tasks[name], completed=done, total=total)
+
+    def wait(self, name: str, whom: str) -> None:
+        """Say above the bars whom it waits for."""
+        self._bars.console.print(f"waiting for {name}: {whom} is fetching it", highlight=False)

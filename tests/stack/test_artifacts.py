@@ -3,12 +3,19 @@
 import errno
 import hashlib
 import os
+import signal
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from harness.clock import wait_until
 from harness.errors import ArtifactError
+from harness.stack import State
 from harness.stack.embedded import artifacts
 from harness.stack.embedded.artifacts import (
     Artifact,
@@ -18,6 +25,7 @@ from harness.stack.embedded.artifacts import (
     cache_root,
 )
 from harness.stack.embedded.manifest import problem_of, verify
+from harness.supervisor.processes import state_at
 
 GOOD = "f2ca1bb6c7e907d06dafe4687e579fce76b37e4e93b7605022da52e6ccc26fd2"  # of "test\n"
 
@@ -198,5 +206,79 @@ def test_plain_progress_says_the_first_and_the_last_step() -> None:
     progress = artifacts.PlainProgress(lines.append)
     for done in range(4):
         progress.step("Kafka", done, 3)
+    progress.wait("Kafka", "process 4711")
     NoProgress().step("Kafka", 0, 3)
-    assert lines == ["fetching Kafka …", "fetched Kafka"]
+    assert lines == ["fetching Kafka …", "fetched Kafka", "waiting for Kafka: process 4711 is fetching it …"]
+
+
+@contextmanager
+def _another_installer(cache: Cache, artifact: Artifact) -> Iterator["subprocess.Popen[str]"]:
+    """A process that is at the artifact until its standard input is closed."""
+    cache.root.mkdir(exist_ok=True)
+    lock = cache.root / f"{artifact.folder_name}.lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", _INSTALLER, str(lock)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as installer:
+        assert installer.stdout is not None
+        assert installer.stdout.readline() == "mine\n"
+        try:
+            yield installer
+        finally:
+            installer.kill()
+
+
+_INSTALLER = """
+import pathlib, sys
+from harness.supervisor import named_lock
+with named_lock.opened(pathlib.Path(sys.argv[1])) as file:
+    assert named_lock.taken(file)
+    with named_lock.named(file):
+        print("mine", flush=True)
+        sys.stdin.read()
+"""
+
+
+def test_another_installer_is_named_and_waited_for(cache: Cache) -> None:
+    fetching, lines = Fetching(), list[str]()
+    with _another_installer(cache, fetching.artifact()) as installer:
+
+        def is_told(line: str) -> None:
+            """End the other one as soon as we have said that we wait for it."""
+            lines.append(line)
+            installer.kill()
+
+        cache.obtain(fetching.artifact(), artifacts.PlainProgress(is_told))
+    assert f"process {installer.pid} is fetching it" in lines[0]
+    assert fetching.built == 1
+
+
+def test_an_installer_that_stands_still_is_not_waited_for_for_ever(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts, "PATIENCE_S", 0.1)
+    fetching = Fetching()
+    with _another_installer(cache, fetching.artifact()) as installer:
+        with pytest.raises(
+            ArtifactError, match=f"waited 0.1 s for thing 1, .*by process {installer.pid}. End it"
+        ):
+            cache.obtain(fetching.artifact())
+        installer.send_signal(signal.SIGSTOP)
+        wait_until(
+            lambda: state_at(installer.pid) is State.PAUSED, within_s=5, what="the installer to stand still"
+        )
+        with pytest.raises(ArtifactError, match=f"which is stopped. .kill -CONT {installer.pid}"):
+            cache.obtain(fetching.artifact())
+    assert fetching.built == 0
+
+
+def test_nobody_waits_for_what_is_wanted_no_more(cache: Cache) -> None:
+    """Ctrl-C while another drill fetches: the thread that waits is joined before this one ends."""
+    fetching = Fetching()
+    with _another_installer(cache, fetching.artifact()):
+        cache.nobody_waits.set()
+        with pytest.raises(ArtifactError, match="is wanted no more"):
+            cache.obtain(fetching.artifact())
+    assert cache.obtain(fetching.artifact()).exists(), "what is free is fetched all the same"

@@ -5,28 +5,33 @@ place is either empty or complete, whatever was killed or filled up in between; 
 apart. What is there and not as it was installed (`manifest`) is fetched again.
 """
 
-import fcntl
 import hashlib
 import os
 import secrets
 import shutil
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
 import platformdirs
 
 from harness import full_disk
-from harness.errors import ArtifactError
+from harness.clock import wait_until
+from harness.errors import ArtifactError, DeadlineError
 from harness.stack.embedded.manifest import problem_of, sha256, write_manifest
+from harness.supervisor import named_lock
 
 APP_NAME = "drillbook"
 ROOTS_CACHE = Path("/var/cache") / APP_NAME
 CACHE_VARIABLE = "DRILLBOOK_CACHE"
+# For what another process is at already. The slowest artifact takes a slow network minutes.
+PATIENCE_S = 600.0
 
 
 class Progress(Protocol):
@@ -36,11 +41,18 @@ class Progress(Protocol):
         """`done` of `total` parts of the artifact `name` are there. `done == total` is said last."""
         ...
 
+    def wait(self, name: str, whom: str) -> None:
+        """Somebody else ("process 4711") is at the artifact `name` already, and is waited for."""
+        ...
+
 
 class NoProgress:
     """Nobody is watching."""
 
     def step(self, name: str, done: int, total: int) -> None:
+        """Ignore it."""
+
+    def wait(self, name: str, whom: str) -> None:
         """Ignore it."""
 
 
@@ -56,6 +68,10 @@ class PlainProgress:
             self._write(f"fetching {name} …")
         elif done >= total:
             self._write(f"fetched {name}")
+
+    def wait(self, name: str, whom: str) -> None:
+        """Say whom it waits for."""
+        self._write(f"waiting for {name}: {whom} is fetching it …")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,18 +142,20 @@ def closed_to_others(path: Path) -> Path | None:
 
 
 class Cache:
-    """The folder that holds all artifacts."""
+    """The folder that holds all artifacts.
+
+    Attributes:
+        root: Where it is.
+        nobody_waits: Set when what is wanted of it is wanted no more: then nobody waits for other installers.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.nobody_waits = threading.Event()
 
     def path_of(self, artifact: Artifact) -> Path:
         """Where an artifact is or would be."""
         return self.root / artifact.folder_name
-
-    def is_whole(self, artifact: Artifact) -> bool:
-        """Whether it is there and as it was installed."""
-        return problem_of(self.path_of(artifact)) is None
 
     def obtain(self, artifact: Artifact, progress: Progress | None = None) -> Path:
         """The artifact's folder, fetched first where it is missing or not as it was installed.
@@ -146,14 +164,42 @@ class Cache:
             ArtifactError: It cannot be had, or what came is not what is pinned.
         """
         place = self.path_of(artifact)
+        progress = progress or NoProgress()
         if problem_of(place) is None:
             return place
         with _no_room(self.root, artifact):
             self._make_root()
-            with _locked(self.root / f"{artifact.folder_name}.lock"):
+            with self._turn(artifact, progress):
                 if problem_of(place) is not None:  # somebody else may have installed it meanwhile
-                    self._install(artifact, place, progress or NoProgress())
+                    self._install(artifact, place, progress)
         return place
+
+    @contextmanager
+    def _turn(self, artifact: Artifact, progress: Progress) -> Iterator[None]:
+        """Keep other installers of the artifact away for the length of the block."""
+        with named_lock.opened(self.root / f"{artifact.folder_name}.lock") as file:
+            if not named_lock.taken(file):
+                progress.wait(artifact.name, str(named_lock.holder(file)))
+                self._await(file, artifact)
+            with named_lock.named(file):
+                yield
+
+    def _await(self, file: FileIO, artifact: Artifact) -> None:
+        try:
+            wait_until(
+                lambda: named_lock.taken(file) or self.nobody_waits.is_set(),
+                within_s=PATIENCE_S,
+                what=artifact.name,
+            )
+        except DeadlineError as error:
+            holder = named_lock.holder(file)
+            remedy = f"`kill -CONT {holder.pid}` lets it go on. " if holder.stopped else ""
+            raise ArtifactError(
+                f"waited {PATIENCE_S:g} s for {artifact.name} {artifact.version}, which is being installed by "
+                f"{holder}. {remedy}End it and try again. {artifact.supply}"
+            ) from error
+        if self.nobody_waits.is_set():
+            raise ArtifactError(f"{artifact.name} {artifact.version} is wanted no more")
 
     def _make_root(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -229,14 +275,6 @@ def _no_room_for(artifact: Artifact, root: Path) -> str:
         f"no room for {artifact.name} {artifact.version}: {told} Installers also unpack in {unpacking} (TMPDIR), where "
         f"{free_mb} MB are free."
     )
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock among processes. The kernel gives it back when its holder dies, so it is never stale."""
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _clear(folder: Path) -> None:

@@ -70,10 +70,12 @@ def up(settings: Settings, narrator: Narrator, *, lease_s: float) -> DetachedSta
                 narrator=narrator,
                 recordings=recordings,
             )
+            supervisor.ask(
+                "renew", lease_s=lease_s
+            )  # counted from now, not from before everything was fetched
         except BaseException:
             supervisor.tear_down()
             raise
-    supervisor.ask("renew", lease_s=lease_s)  # counted from now, not from before everything was fetched
     return DetachedStack(
         run_id=run_id,
         entry=stack.entry.url,

@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,10 +76,11 @@ def formatted_directories(runtime: KafkaRuntime, version: str) -> Artifact:
         working = folder / "working"
         working.mkdir()
         specs = _specs(working, runtime, brokers=MOST_BROKERS, ports=range(1, 2 * MOST_BROKERS + 2))
-        formatting = [_start_formatting(spec, runtime, working) for spec in specs]
-        for spec, process in zip(specs, formatting, strict=True):
-            _await_tool(process, f"the directory of {spec.name} could not be formatted")
-            (working / spec.name / TEMPLATE_FOLDER).rename(folder / spec.name)
+        with ExitStack() as tools:
+            formatting = [tools.enter_context(_formatting(spec, runtime, working)) for spec in specs]
+            for spec, process in zip(specs, formatting, strict=True):
+                _await_tool(process, f"the directory of {spec.name} could not be formatted")
+                (working / spec.name / TEMPLATE_FOLDER).rename(folder / spec.name)
         shutil.rmtree(working)
         progress.step("Kafka's directories", 1, 1)
 
@@ -87,11 +88,13 @@ def formatted_directories(runtime: KafkaRuntime, version: str) -> Artifact:
     return Artifact(name="kafka-formatted", version=version, key=key, build=build, supply=SUPPLY)
 
 
-def _start_formatting(spec: ProcessSpec, runtime: KafkaRuntime, working: Path) -> subprocess.Popen[str]:
+def _formatting(
+    spec: ProcessSpec, runtime: KafkaRuntime, working: Path
+) -> AbstractContextManager[subprocess.Popen[str]]:
     work = working / spec.name
     prepare_folder(replace(spec, copies={}), work)
     features = [f"--feature={name}={level}" for name, level in FEATURES.items() if name != METADATA_FEATURE]
-    return _start_tool(
+    return _tool(
         [
             str(runtime.java),
             *jvm_flags(archive=None, work=work),
@@ -240,7 +243,8 @@ def _dump(runtime: KafkaRuntime, classes: Path, work: Path, archive: Path) -> No
         "-cp",
         class_path(runtime.jars),
     ]
-    _await_tool(_start_tool(argv, work), "the class archive could not be made")
+    with _tool(argv, work) as dumping:
+        _await_tool(dumping, "the class archive could not be made")
     if not archive.exists():
         raise ArtifactError("the JVM made no class archive and gave no reason")
 
@@ -271,9 +275,11 @@ def _specs(working: Path, runtime: KafkaRuntime, *, brokers: int, ports: Sequenc
     ]
 
 
-def _start_tool(argv: list[str], folder: Path) -> subprocess.Popen[str]:
+@contextmanager
+def _tool(argv: list[str], folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """One of Kafka's or Java's own programs. It has ended when the block has, however that ended."""
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             argv,
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -284,14 +290,17 @@ def _start_tool(argv: list[str], folder: Path) -> subprocess.Popen[str]:
         )
     except OSError as error:
         raise ArtifactError(f"{argv[0]} cannot be run: {error}") from error
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def _await_tool(process: subprocess.Popen[str], what: str) -> None:
     try:
         output, _ = process.communicate(timeout=_TOOL_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
-        process.kill()
-        process.communicate()
         raise ArtifactError(f"{what}: no end after {_TOOL_TIMEOUT_S} s") from error
     if process.returncode != 0:
         last = "\n  ".join(output.strip().splitlines()[-6:])

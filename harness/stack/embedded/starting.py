@@ -1,7 +1,7 @@
 """Starting an embedded stack: what waits for whom, what each server must contain, and who ends it all."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -24,6 +24,7 @@ from harness.supervisor.client import SupervisorClient, launch
 from harness.supervisor.sweep import sweep
 
 LOGS = "logs"
+_LOOK_EVERY_S = 0.1
 
 
 @contextmanager
@@ -59,8 +60,12 @@ def started(target: Target, *, settings: Settings, narrator: Narrator) -> Iterat
 @contextmanager
 def gathering(narrator: Narrator) -> Iterator["Future[Programs]"]:
     """Gather what a stack is started from while the block does something else. It is not left before that has ended."""
+    cache = Cache(cache_root())
     with ThreadPoolExecutor(max_workers=1) as pool:
-        yield pool.submit(gather, Cache(cache_root()), progress=_Fetching(narrator))
+        try:
+            yield pool.submit(gather, cache, progress=_Fetching(narrator))
+        finally:
+            cache.nobody_waits.set()
 
 
 def assembled(
@@ -107,6 +112,10 @@ class _Fetching:
         elif done >= total:
             self.narrator.step(f"prepared {name}")
 
+    def wait(self, name: str, whom: str) -> None:
+        """A line that says why nothing happens."""
+        self.narrator.step(f"waiting for {name}, which {whom} is preparing")
+
 
 @dataclass(frozen=True)
 class _Start:
@@ -140,10 +149,10 @@ class _Start:
             try:
                 done, _ = wait(begun, return_when=FIRST_EXCEPTION)
             except BaseException:
-                self._give_up()
+                self._give_up(begun)
                 raise
             if failed := [future for future in done if future.exception() is not None]:
-                self._give_up()
+                self._give_up(begun)
                 failed[0].result()
 
     def _one(self, name: str) -> None:
@@ -191,12 +200,18 @@ class _Start:
             self.stack.kafka_contents().make(self.target.topics)
             self.stack.as_made.update(topics_as_made(self.stack))
 
-    def _give_up(self) -> None:
-        """Somebody stopped us, or one failed: begin nothing more, and end what would still be waited for."""
+    def _give_up(self, begun: "Sequence[Future[None]]") -> None:
+        """Somebody stopped us, or one failed: begin nothing more, and end what would still be waited for.
+
+        Again and again, because what is still being copied cannot be ended, and is a process a moment later.
+        """
         for future in (*self.answers.values(), *self.ready.values()):
             future.cancel()
-        for name in self.ready:
-            # PostgreSQL leaves shared memory behind when it is killed.
-            number = signal.SIGQUIT if name == POSTGRES else signal.SIGKILL
-            with suppress(StackError):  # not started yet
-                self.stack.supervisor.signal(name, number)
+        while True:
+            for name in self.ready:
+                # PostgreSQL leaves shared memory behind when it is killed.
+                number = signal.SIGQUIT if name == POSTGRES else signal.SIGKILL
+                with suppress(StackError):  # not started yet, or ended already
+                    self.stack.supervisor.signal(name, number)
+            if not wait(begun, timeout=_LOOK_EVERY_S).not_done:
+                return

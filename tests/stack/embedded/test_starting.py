@@ -37,6 +37,7 @@ class FakeStack:
 
     held: set[str] = field(default_factory=set)
     fails: str = ""
+    not_yet: set[str] = field(default_factory=set)  # no processes when they are signalled for the first time
     happened: list[str] = field(default_factory=list)
     narrator: Silence = field(default_factory=Silence)
     as_made: dict[str, str] = field(default_factory=dict)
@@ -73,6 +74,9 @@ class FakeStack:
     def supervisor(self) -> Any:
         def signal(name: str, number: int) -> None:
             del number
+            if name in self.not_yet:
+                self.not_yet.remove(name)
+                raise StackError(f"{name} was never started")
             self.released[name].set()
 
         return SimpleNamespace(signal=signal)
@@ -150,6 +154,13 @@ def test_one_broker_is_enough_for_services_to_begin_but_not_for_those_that_wait_
 def test_one_that_does_not_come_up_ends_the_start_with_its_error(fails: str) -> None:
     with pytest.raises(StackError, match=f"{fails} ended before it answered"):
         FakeStack(fails=fails).start()
+
+
+def test_what_was_still_being_copied_when_another_failed_is_ended_and_not_waited_for() -> None:
+    stack = FakeStack(fails="kafka-controller", held={"redis"}, not_yet={"redis"})
+    with pytest.raises(StackError, match="kafka-controller ended"):
+        stack.start()
+    assert "redis answered" in stack.happened, "its second signal did not come"
 
 
 def test_what_judges_is_not_imported_before_a_stack_is_up() -> None:
