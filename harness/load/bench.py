@@ -33,10 +33,10 @@ from harness.load.operations import Answer, Operation, Request, to_record
 from harness.load.plan import LoadPlan
 from harness.recording.records import Outcome, Stream
 from harness.recording.rundir import stream_path
-from harness.stack import Address
+from harness.stack import LOOPBACK, Address
 from harness.stack.embedded.readiness import is_ready
 from harness.stack.process import Readiness, ReadyKind
-from harness.supervisor.ports import FIRST_PORT, LAST_PORT, LOOPBACK, is_free
+from harness.supervisor.ports import FIRST_PORT, LAST_PORT, is_free
 
 ORDINARY = steady(300, seconds=3)
 # More a second than any generator of one process can send, for long enough that a look at it every tenth of a second

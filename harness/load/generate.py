@@ -22,6 +22,7 @@ from harness.errors import ConfigError, DrillError, StackError
 from harness.load.clients import Client
 from harness.load.dispatch import Dispatch, State
 from harness.load.plan import LoadPlan, read
+from harness.stack import LOOPBACK
 
 _JSON = [("Content-Type", "application/json")]
 
@@ -42,7 +43,7 @@ class Control:
     def __init__(self, dispatch: Dispatch, port: int) -> None:
         self._dispatch = dispatch
         self._started = False
-        self._server = WSGIServer(("127.0.0.1", port), self._answer, log=None, error_log=sys.stderr)
+        self._server = WSGIServer((LOOPBACK, port), self._answer, log=None, error_log=sys.stderr)
 
     def serve(self) -> None:
         """Answer in the background.

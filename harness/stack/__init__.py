@@ -11,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+LOOPBACK = "127.0.0.1"  # where everything of ours listens, and nowhere else
+
 
 @dataclass(frozen=True)
 class Address:

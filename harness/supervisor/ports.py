@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from harness.errors import StackError
+from harness.stack import LOOPBACK
 
 FIRST_PORT = 20_000
 LAST_PORT = 32_000
-LOOPBACK = "127.0.0.1"
 
 
 def is_free(port: int) -> bool:

@@ -10,7 +10,6 @@ from harness.stack import Address
 from harness.stack.embedded import artifacts, caddy, java, kafka_jars, postgres, toxiproxy, valkey, wheels
 from harness.stack.embedded.artifacts import Cache
 from harness.stack.embedded.programs import standings
-from harness.stack.embedded.readiness import SUPERUSER
 from harness.stack.embedded.sources import Source
 from harness.stack.process import ProcessSpec
 
@@ -238,7 +237,6 @@ def test_postgres_leaves_nothing_behind_and_ends_without_waiting_for_clients() -
     assert (spec.stop_signal, spec.death_signal, spec.user_id) == ("SIGINT", "SIGQUIT", 65534)
     assert spec.copies == {"cluster": "/cache/cluster"}
     assert not any("fsync" in part or "synchronous_commit" in part for part in spec.argv)
-    assert postgres.SUPERUSER == SUPERUSER  # who the readiness question connects as
 
 
 def test_the_balancer_never_repeats_a_request_and_keeps_to_itself() -> None:

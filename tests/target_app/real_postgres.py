@@ -14,7 +14,8 @@ import asyncpg
 
 import target_app
 from harness.stack.embedded.artifacts import Cache, cache_root
-from harness.stack.embedded.postgres import SUPERUSER, find_postgres, spec
+from harness.stack.embedded.postgres import find_postgres, spec
+from harness.stack.embedded.readiness import SUPERUSER
 from tests.stack.loopback import free_port
 
 MIGRATIONS = Path(target_app.__file__).with_name("migrations")

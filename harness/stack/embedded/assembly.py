@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.load.generator import argv
 from harness.load.plan import LoadPlan
-from harness.stack import Address
+from harness.stack import LOOPBACK, Address
 from harness.stack.embedded import caddy, kafka, postgres, toxiproxy, valkey
-from harness.stack.embedded.plan import LOOPBACK, Plan, Ports, assign, edges, kafka_nodes, kafka_roles, wiring
+from harness.stack.embedded.plan import Plan, Ports, assign, edges, kafka_nodes, kafka_roles, wiring
 from harness.stack.embedded.programs import Programs
 from harness.stack.process import ProcessSpec, Readiness, ReadyKind
 from harness.stack.target import BALANCER, KAFKA, POSTGRES, REDIS, AppService, Target

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import ConfigError
+from harness.stack import LOOPBACK
 from harness.stack.embedded.kafka_jvm import LOG4J2, LOG4J2_FILE, SCRATCH_FOLDER, class_path, jvm_flags
 from harness.stack.process import ProcessSpec, Readiness, ReadyKind
 
-LOOPBACK = "127.0.0.1"
 CONTROLLER_ID = 100
 CONTROLLER_NAME = "kafka-controller"
 CLUSTER_ID = "ZHJpbGxib29rLWthZmthMQ"  # 16 bytes in URL-safe base64, as KRaft wants it

@@ -7,11 +7,10 @@ disk by the supervisor before the first process starts, and whoever attaches to 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from harness.stack import Address, WireProtocol
+from harness.stack import LOOPBACK, Address, WireProtocol
+from harness.stack.embedded.kafka import broker_name
 from harness.stack.process import ProcessSpec
 from harness.stack.target import BALANCER, KAFKA, POSTGRES, REDIS, Target
-
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +58,7 @@ class Plan:
 
 def kafka_nodes(brokers: int) -> list[str]:
     """The names of the data brokers, from kafka-1 on."""
-    return [f"{KAFKA}-{number}" for number in range(1, brokers + 1)]
+    return [broker_name(number) for number in range(1, brokers + 1)]
 
 
 def is_data_broker(name: str) -> bool:

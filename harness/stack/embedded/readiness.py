@@ -12,10 +12,9 @@ from collections.abc import Callable
 import asyncpg
 
 from harness.faults.round_trip import Ending, round_trip
-from harness.stack import Address, WireProtocol
+from harness.stack import LOOPBACK, Address, WireProtocol
 from harness.stack.process import Readiness, ReadyKind
 
-LOOPBACK = "127.0.0.1"
 QUESTION_TIMEOUT_S = 1.0
 SUPERUSER = "drillbook"
 

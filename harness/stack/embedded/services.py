@@ -13,7 +13,7 @@ from pathlib import Path
 from harness import full_disk
 from harness.clock import wait_until
 from harness.errors import DeadlineError, StackError
-from harness.stack import Address, State
+from harness.stack import LOOPBACK, Address, State
 from harness.stack.embedded.readiness import is_ready
 from harness.stack.process import ProcessSpec
 from harness.supervisor.client import SupervisorClient
@@ -41,7 +41,7 @@ class EmbeddedService:
     @property
     def address(self) -> Address:
         """Where it listens itself."""
-        return Address("127.0.0.1", self.spec.port)
+        return Address(LOOPBACK, self.spec.port)
 
     @property
     def log_path(self) -> Path:

@@ -23,7 +23,7 @@ from harness.load.plan import LoadPlan, in_flight_bound
 from harness.narration import Narrator, Silence
 from harness.recording.records import Stream
 from harness.recording.rundir import stream_path
-from harness.stack import Address, State
+from harness.stack import LOOPBACK, Address, State
 from harness.stack.drillable import Loss
 from harness.stack.embedded import assembly
 from harness.stack.embedded.assembly import LOAD, TOXIPROXY
@@ -92,14 +92,14 @@ class EmbeddedStack:
     @cached_property
     def toxiproxy(self) -> ToxiproxyClient:
         """The API of this stack's Toxiproxy."""
-        return ToxiproxyClient(Address("127.0.0.1", self.plan.toxiproxy))
+        return ToxiproxyClient(Address(LOOPBACK, self.plan.toxiproxy))
 
     @cached_property
     def links(self) -> Mapping[str, ProxiedLink]:
         """Every link by its name."""
         found = {}
         for edge in self.plan.edges:
-            entrance, way_out = Address("127.0.0.1", edge.entrance), Address("127.0.0.1", edge.exit)
+            entrance, way_out = Address(LOOPBACK, edge.entrance), Address(LOOPBACK, edge.exit)
             found[edge.name] = ProxiedLink(
                 name=edge.name,
                 client=edge.client,
@@ -115,7 +115,7 @@ class EmbeddedStack:
     @property
     def entry(self) -> Address:
         """Where clients send their requests."""
-        return Address("127.0.0.1", self.plan.entry)
+        return Address(LOOPBACK, self.plan.entry)
 
     @property
     def brokers(self) -> list[str]:
@@ -214,7 +214,7 @@ class EmbeddedStack:
             with suppress(StackError):  # why it did not get ready says more; the next start tries again
                 self.end_load()
             raise
-        return LoadGenerator(Address("127.0.0.1", port))
+        return LoadGenerator(Address(LOOPBACK, port))
 
     def end_load(self) -> None:
         """End the load generator, however it is. Does nothing where none was started.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import ArtifactError
+from harness.stack import LOOPBACK
 from harness.stack.embedded.artifacts import Artifact, Cache, Progress
 from harness.stack.embedded.sources import Source
 from harness.stack.embedded.wheels import PINS, fetch, run
@@ -168,7 +169,7 @@ def spec(*, port: int, program: Toxiproxy, work: Path, name: str = SERVICE_NAME)
     """The one Toxiproxy of a stack, with its API on `port`, through which its proxies are made."""
     return ProcessSpec(
         name=name,
-        argv=(str(program.program), "-host", "127.0.0.1", "-port", str(port), "-proxy-metrics"),
+        argv=(str(program.program), "-host", LOOPBACK, "-port", str(port), "-proxy-metrics"),
         # At its usual level it writes a line a connection.
         environment={"PATH": os.defpath, "HOME": str(work), "LOG_LEVEL": "warn"},
         port=port,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import ArtifactError
+from harness.stack import LOOPBACK
 from harness.stack.embedded.sources import Source
 from harness.stack.embedded.wheels import installed_folder
 from harness.stack.process import ProcessSpec, Readiness, ReadyKind
@@ -83,7 +84,7 @@ def spec(*, port: int, program: Valkey, work: Path, name: str = SERVICE_NAME) ->
     """Valkey working in `work`."""
     arguments = {
         "port": str(port),
-        "bind": "127.0.0.1",
+        "bind": LOOPBACK,
         "protected-mode": "yes",
         "daemonize": "no",
         "save": "",
