@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from harness.errors import ConfigError, StackError
 from harness.narration import Narrator
 from harness.settings import Settings
-from harness.stack.embedded.starting import LOGS, assembled, gathering
+from harness.stack.embedded.starting import assembled, launched
 from harness.supervisor import state
 from harness.supervisor.base_lock import base_lock
-from harness.supervisor.client import SupervisorClient, launch
+from harness.supervisor.client import SupervisorClient
 from harness.supervisor.sweep import sweep
 
 
@@ -54,30 +54,16 @@ def up(settings: Settings, narrator: Narrator, *, lease_s: float) -> DetachedSta
         StackError: It did not come up. Nothing is left of it.
     """
     target = settings.make_target()  # what makes no sense is refused before anything is fetched or started
-    base = state.base_folder()
-    for found in sweep(base):
-        narrator.step(f"found and cleared: {found}")
-    run_id = state.new_run_id()
-    recordings = (settings.runs / run_id).resolve()
-    with gathering(narrator) as programs:
-        supervisor, _ = launch(run_id=run_id, base=base, logs=recordings / LOGS, lease_s=lease_s)
+    with launched(settings, narrator, lease_s=lease_s) as new:
         try:
-            stack = assembled(
-                target,
-                supervisor,
-                programs.result(),
-                settings=settings,
-                narrator=narrator,
-                recordings=recordings,
-            )
-            supervisor.ask(
-                "renew", lease_s=lease_s
-            )  # counted from now, not from before everything was fetched
+            stack = assembled(target, new, settings=settings, narrator=narrator)
+            # Counted from now, not from before everything was fetched.
+            new.supervisor.ask("renew", lease_s=lease_s)
         except BaseException:
-            supervisor.tear_down()
+            new.supervisor.tear_down()
             raise
     return DetachedStack(
-        run_id=run_id,
+        run_id=new.run_id,
         entry=stack.entry.url,
         toxiproxy=stack.toxiproxy.address.url,
         lease_s=lease_s,

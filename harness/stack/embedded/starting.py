@@ -20,11 +20,28 @@ from harness.stack.embedded.reset import databases_as_made, topics_as_made
 from harness.stack.embedded.stack import EmbeddedStack
 from harness.stack.target import BALANCER, POSTGRES, Target
 from harness.supervisor import state
-from harness.supervisor.client import SupervisorClient, launch
+from harness.supervisor.client import Lifeline, SupervisorClient, launch
 from harness.supervisor.sweep import sweep
 
 LOGS = "logs"
 _LOOK_EVERY_S = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launched:
+    """A stack that has a supervisor and no server yet.
+
+    Attributes:
+        lifeline: What ends it with this process; None for one that is held by a lease.
+        programs: What its servers are started from; gathered by somebody else meanwhile.
+        recordings: Where what happens to it is recorded.
+    """
+
+    run_id: str
+    supervisor: SupervisorClient
+    lifeline: Lifeline | None
+    programs: "Future[Programs]"
+    recordings: Path
 
 
 @contextmanager
@@ -35,30 +52,38 @@ def started(target: Target, *, settings: Settings, narrator: Narrator) -> Iterat
         StackError: It could not be started.
     """
     refuse_timers_below(target.shortest_timer_s, wake_up_delay_s())
+    with launched(settings, narrator) as new:
+        try:
+            yield assembled(target, new, settings=settings, narrator=narrator)
+        finally:
+            new.supervisor.close()
+            if new.lifeline:
+                new.lifeline.cut()
+
+
+@contextmanager
+def launched(settings: Settings, narrator: Narrator, *, lease_s: float | None = None) -> Iterator[Launched]:
+    """Clear what is left of others, and have a supervisor for a new stack. Whoever asks for one has to end it.
+
+    Args:
+        settings: Where recordings go.
+        narrator: Is told what was cleared and what is being fetched.
+        lease_s: None to hold the stack by a pipe; else how long it lives without being renewed.
+    """
     base = state.base_folder()
     for found in sweep(base):
         narrator.step(f"found and cleared: {found}")
     run_id = state.new_run_id()
     recordings = (settings.runs / run_id).resolve()
-    with gathering(narrator) as programs:
-        supervisor, lifeline = launch(run_id=run_id, base=base, logs=recordings / LOGS)
-        try:
-            yield assembled(
-                target,
-                supervisor,
-                programs.result(),
-                settings=settings,
-                narrator=narrator,
-                recordings=recordings,
-            )
-        finally:
-            supervisor.close()
-            if lifeline:
-                lifeline.cut()
+    with _gathering(narrator) as programs:
+        supervisor, lifeline = launch(run_id=run_id, base=base, logs=recordings / LOGS, lease_s=lease_s)
+        yield Launched(
+            run_id=run_id, supervisor=supervisor, lifeline=lifeline, programs=programs, recordings=recordings
+        )
 
 
 @contextmanager
-def gathering(narrator: Narrator) -> Iterator["Future[Programs]"]:
+def _gathering(narrator: Narrator) -> Iterator["Future[Programs]"]:
     """Gather what a stack is started from while the block does something else. It is not left before that has ended."""
     cache = Cache(cache_root())
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -68,20 +93,14 @@ def gathering(narrator: Narrator) -> Iterator["Future[Programs]"]:
             cache.nobody_waits.set()
 
 
-def assembled(
-    target: Target,
-    supervisor: SupervisorClient,
-    programs: Programs,
-    *,
-    settings: Settings,
-    narrator: Narrator,
-    recordings: Path,
-) -> EmbeddedStack:
-    """Plan, remember and start a stack under a supervisor that is there.
+def assembled(target: Target, new: Launched, *, settings: Settings, narrator: Narrator) -> EmbeddedStack:
+    """Plan, remember and start a stack under its supervisor.
 
     Raises:
         StackError: A process of it did not come up; with its last log lines.
     """
+    supervisor = new.supervisor
+    programs = new.programs.result()
     ports = supervisor.reserve_ports(ports_needed(target, settings.brokers))
     plan = assembly.plan(
         target,
@@ -89,11 +108,11 @@ def assembled(
         free_ports=ports,
         programs=programs,
         folder=supervisor.folder,
-        logs=recordings / LOGS,
+        logs=new.recordings / LOGS,
     )
     supervisor.ask("remember", plan=asdict(plan))
     stack = EmbeddedStack(
-        plan=plan, supervisor=supervisor, target=target, recordings=recordings, narrator=narrator
+        plan=plan, supervisor=supervisor, target=target, recordings=new.recordings, narrator=narrator
     )
     _Start(stack, target).side_by_side()
     return stack
