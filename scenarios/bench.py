@@ -136,7 +136,7 @@ def memory_mib(stack: EmbeddedStack) -> float:
         info = process.memory_full_info()
         return float(getattr(info, "pss", info.rss)) / MIB
 
-    return sum(of(process) for process in processes.working_in(stack.supervisor.folder.path))
+    return sum(of(process) for process in processes.belonging_to(stack.supervisor.folder.path))
 
 
 def warm_figure(runs: int) -> Figure:

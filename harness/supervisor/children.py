@@ -5,6 +5,7 @@ start. Forking stays on the main thread: the kernel's parent-death signal follow
 """
 
 import asyncio
+import os
 import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -76,7 +77,8 @@ class Children:
                     )
                 return known.popen.pid
             self._note_losses()  # what is started again would look as if it had never ended
-            identity = {"name": spec.name, "death_signal": spec.death_signal}
+            user_id = os.geteuid() if spec.user_id is None else spec.user_id
+            identity = {"name": spec.name, "death_signal": spec.death_signal, "user_id": user_id}
             state.append_line(self._folder.processes, identity)
             self._logs.mkdir(parents=True, exist_ok=True)
             processes.refuse_busy_ports(spec)
@@ -135,13 +137,16 @@ class Children:
             everyone = {processes.state_of(item) for item in tree} or {State.EXITED}
             if everyone == {State(state)} and (state != State.EXITED or not self._orphans(name)):
                 return True
+            if state == State.PAUSED:  # those that were forked while their parent was being stopped
+                running = [item for item in tree if processes.state_of(item) is State.RUNNING]
+                processes.send(running, signal.SIGSTOP)
             if SYSTEM_CLOCK.now_ns() > deadline:
                 return False
             await asyncio.sleep(_POLL_S)
 
     def _orphans(self, name: str) -> bool:
         """Whether children of an ended service live on (PostgreSQL's backends do for a second)."""
-        left = processes.alive(processes.working_in(self._folder.work(name)))
+        left = processes.alive(processes.belonging_to(self._folder.work(name)))
         processes.send(left, signal.SIGKILL)
         return bool(left)
 

@@ -1,8 +1,8 @@
 """Starting, signalling and recognising processes.
 
-A service is more than the process that was started: PostgreSQL forks a backend a connection, and each takes
-a session of its own, so that neither a process group nor an environment variable finds them all. What holds is
-the tree of children while the parent lives, and afterwards the working folder, which nobody changes.
+A service is more than the process that was started: PostgreSQL forks a backend a connection, and each takes a session
+of its own, so no process group finds them all. What holds is the tree of children while the parent lives, and
+afterwards a mark in the environment, which children inherit wherever they go (`belonging_to`).
 """
 
 import ctypes
@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from harness.stack import State
 from harness.stack.process import ProcessSpec
 from harness.supervisor.ports import busy
 
+MARK = "DRILLBOOK_PROCESS_OF"
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -45,7 +46,7 @@ def _die_with_parent(signal_number: int, parent: int) -> Callable[[], None]:
 
 def prepare_folder(spec: ProcessSpec, work: Path) -> None:
     """Lay out a service's working folder: templates copied once, configuration written each time."""
-    work.mkdir(mode=0o755, exist_ok=True)
+    open_folder(work, 0o755)
     for target, source in spec.copies.items():
         if not (work / target).exists():
             # Under another name until it is whole: half of a cluster would be started on as if it were one.
@@ -58,9 +59,16 @@ def prepare_folder(spec: ProcessSpec, work: Path) -> None:
         (work / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         _own(work / folder, spec.user_id)
     for name, text in spec.files.items():
-        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        open_folder((work / name).parent, 0o755)
         (work / name).write_text(text)
         _own(work / name, spec.user_id)
+
+
+def open_folder(path: Path, mode: int) -> None:
+    """Make a folder, unless it is there, with that mode whatever the umask: not all servers run as the same user."""
+    with suppress(FileExistsError):
+        path.mkdir(parents=True)
+        path.chmod(mode)
 
 
 def _own(path: Path, user_id: int | None) -> None:
@@ -97,7 +105,7 @@ def spawn(spec: ProcessSpec, work: Path, log: Path) -> subprocess.Popen[bytes]:
             return subprocess.Popen(
                 spec.argv,
                 cwd=work,
-                env=spec.environment,
+                env=marked(spec.environment, work),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -153,16 +161,27 @@ def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
     return [process for process in processes if state_of(process) is not State.EXITED]
 
 
-def working_in(folder: Path) -> list[psutil.Process]:
-    """Every living process of this machine whose working folder is `folder` or below, except this one."""
+def marked(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """An environment by which a process and its descendants are known to belong to a folder."""
+    return {**environment, MARK: str(folder)}
+
+
+def belonging_to(folder: Path) -> list[psutil.Process]:
+    """Every living process of a stack, or of one service of it, except this one.
+
+    That is, whoever was started with the mark of this folder or of one below. PostgreSQL's backends and Valkey write
+    their titles over their environment: who has none at all is known by its working folder, which neither changes. A
+    person's shell or pager in that folder has an environment without the mark, and is none of ours.
+    """
     inside = f"{folder}{os.sep}"
     found = []
     for process in psutil.process_iter():
         if process.pid == os.getpid():
             continue
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess, OSError):
-            # The kernel marks the working folder of a process whose folder was deleted.
-            where = process.cwd().removesuffix(" (deleted)")
-            if f"{where}{os.sep}".startswith(inside):
+            environment = process.environ()
+            # The kernel says so of a working folder that was deleted.
+            home = environment.get(MARK, "") if environment else process.cwd().removesuffix(" (deleted)")
+            if f"{home}{os.sep}".startswith(inside):
                 found.append(process)
     return found

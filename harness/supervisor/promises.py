@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.clock import Deadline
-from harness.supervisor import state
+from harness.supervisor import processes, state
 
 _LOOK_EVERY_S = 0.1
 HEAL_TIMEOUT_S = 30.0  # a link waits 15 s for a stuck proxy before it makes the proxy anew
@@ -70,12 +70,20 @@ class Promises:
         self._open[token] = promise
         return token
 
-    def undone(self, token: str) -> bool:
-        """Somebody has undone the fault, perhaps the healer. False if there is no such promise any more."""
+    def undone(self, token: str, *, connection: int | None = None) -> bool:
+        """Somebody has undone the fault. False if there is no such promise any more.
+
+        Args:
+            token: Of the promise.
+            connection: Whose word it is. The one who gave the promise may have been slower than its limit: then a
+                healer is at it too, and must not go on to undo the next fault of its kind.
+        """
         promise = self._open.pop(token, None)
         if promise is None:
             return False
         promise.stop_waiting()
+        if connection == promise.connection:
+            promise.stop_healing()
         state.append_line(self.folder.undo, {"token": token, "undone": True})
         return True
 
@@ -99,8 +107,10 @@ class Promises:
         with suppress(OSError):  # no memory, no process ids: then it has ended before it began
             promise.healer = subprocess.Popen(
                 [sys.executable, "-m", "harness.supervisor.heal", str(self.folder.path), token],
-                cwd=self.folder.path,  # so that the sweep finds it
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                cwd=self.folder.path,
+                env=processes.marked(
+                    os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}, self.folder.path
+                ),
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )

@@ -106,7 +106,7 @@ class Supervisor:
     def _tear_down(self) -> None:
         """End every process and give everything back. Toxics end with Toxiproxy, which is ours as well."""
         self._children.no_more()
-        sweep.kill_everything_in(self.folder)
+        sweep.kill_everything_of(self.folder)
         try:
             with base_lock(self.folder.path.parent, within_s=_REMOVAL_PATIENCE_S):
                 self.folder.remove()
@@ -165,7 +165,7 @@ class Supervisor:
             return {
                 "error": f"the stack {self.folder.run_id} is being ended: it was asked to {verb} too late"
             }
-        if verb == "promise":
+        if verb in {"promise", "undone"}:
             request["connection"] = connection
         try:
             return {"ok": await verbs[verb](**request)}
@@ -207,8 +207,8 @@ class Supervisor:
     async def _promise(self, *, fault: dict[str, Any], limit_s: float, connection: int) -> str:
         return self._promises.give(fault, limit_s=limit_s, connection=connection)
 
-    async def _undone(self, *, token: str) -> bool:
-        return self._promises.undone(token)
+    async def _undone(self, *, token: str, connection: int) -> bool:
+        return self._promises.undone(token, connection=connection)
 
     async def _remember(self, *, plan: dict[str, Any]) -> bool:
         temporary = self.folder.plan.with_suffix(".new")

@@ -27,6 +27,7 @@ from harness import full_disk
 from harness.clock import NS_PER_S, SYSTEM_CLOCK
 from harness.errors import ConfigError, StackError
 from harness.supervisor.base_lock import base_lock
+from harness.supervisor.processes import open_folder
 
 STATE_VARIABLE = "DRILLBOOK_STATE"
 SOCKET_PATH_BYTES = 103  # macOS takes 104 with the zero at the end, Linux a few more
@@ -41,7 +42,7 @@ def base_folder() -> Path:
     """
     base = base_path()
     # Others may pass through, not look: PostgreSQL runs as another user when we are root.
-    base.mkdir(mode=0o711, parents=True, exist_ok=True)
+    open_folder(base, 0o711)
     refuse_others(base)
     return base
 
@@ -135,8 +136,13 @@ class StateFolder:
         """There while the stack is held by a lease and not by a drill's pipe."""
         return self.path / "lease"
 
+    @property
+    def began_s(self) -> float:
+        """When it was made, by the wall clock (seconds since 1970): before any process of it."""
+        return self.lock.stat().st_mtime if self.lock.exists() else 0.0
+
     def work(self, service: str) -> Path:
-        """The working folder of a service. A process that works in there is ours."""
+        """The working folder of a service."""
         return self.path / service
 
     def is_held(self) -> bool:
@@ -165,7 +171,8 @@ def held_folder(base: Path, run_id: str) -> Iterator[StateFolder]:
     folder = StateFolder(base / run_id)
     with base_lock(base):
         try:
-            folder.path.mkdir(mode=0o711)
+            folder.path.mkdir()
+            folder.path.chmod(0o711)  # whatever the umask, as above
         except OSError as error:
             raise StackError(f"no folder {folder.path} could be made for the stack: {error}") from error
         file = folder.lock.open("w")

@@ -1,8 +1,9 @@
 """Clearing away what dead supervisors left, and nothing else.
 
-Normally there is nothing: a supervisor tears its stack down when its harness dies, and the kernel kills the
-children of a supervisor that dies. What stays is a folder, and on systems without a parent-death signal the
-processes. Both are recognised by what we wrote down: a folder of ours that nobody holds, a process working in it.
+Normally there is nothing: a supervisor tears its stack down when its harness dies, and the kernel kills the children of
+a supervisor that dies. What stays is a folder, the children of those children, and on systems without a parent-death
+signal all processes. They are recognised by what we wrote down: a folder of ours that nobody holds, and its mark on a
+process.
 """
 
 import signal
@@ -31,17 +32,17 @@ class Swept:
         )
 
 
-def kill_everything_in(folder: state.StateFolder, *, grace_s: float = 2.0) -> int:
-    """End every process that works in a stack's folder; return how many there were.
+def kill_everything_of(folder: state.StateFolder, *, grace_s: float = 2.0) -> int:
+    """End every process of a stack; return how many there were.
 
     SIGQUIT first where a service asked for that, because it lets PostgreSQL give back its shared memory;
     SIGKILL for the rest, again until none is left: a process may have forked between two looks.
     """
     started = state.read_lines(folder.processes)
     quitters = {line["name"] for line in started if line.get("death_signal") == "SIGQUIT"}
-    found = processes.working_in(folder.path)
+    found = processes.belonging_to(folder.path)
     total = len(found)
-    gentle = [process for name in sorted(quitters) for process in processes.working_in(folder.work(name))]
+    gentle = [process for name in sorted(quitters) for process in processes.belonging_to(folder.work(name))]
     processes.send((process for process in found if process not in gentle), signal.SIGKILL)
     if gentle:
         # A stopped process takes a signal only once it runs again.
@@ -53,12 +54,13 @@ def kill_everything_in(folder: state.StateFolder, *, grace_s: float = 2.0) -> in
             )
 
     def none_left() -> bool:
-        left = processes.alive(processes.working_in(folder.path))
+        left = processes.alive(processes.belonging_to(folder.path))
         processes.send(left, signal.SIGKILL)
         return not left
 
     wait_until(none_left, within_s=5.0, what=f"the processes of {folder.run_id} to end", every_s=0.01)
-    shared_memory.remove_segments_of({line["pid"] for line in started if "pid" in line})
+    makers = {line["pid"]: line["user_id"] for line in started if "pid" in line}
+    shared_memory.remove_segments_of(makers, since_s=folder.began_s)
     return total
 
 
@@ -77,6 +79,6 @@ def sweep(base: Path | None = None) -> list[Swept]:
                 for line in lines
                 if "fault" in line and line["token"] not in undone
             )
-            swept.append(Swept(folder.run_id, kill_everything_in(folder), active))
+            swept.append(Swept(folder.run_id, kill_everything_of(folder), active))
             folder.remove()
     return swept

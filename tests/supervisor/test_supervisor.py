@@ -71,6 +71,18 @@ def test_kill_pause_and_resume_reach_children_that_left_the_session(
     assert client.exit_code("server") == -signal.SIGKILL
 
 
+def test_a_child_that_is_forked_while_its_parent_is_being_paused_is_paused_too(
+    held: tuple[SupervisorClient, Lifeline],
+) -> None:
+    """A busy PostgreSQL forks a backend for each new connection."""
+    client, _ = held
+    family = start(client)
+    client.signal("server", signal.SIGSTOP)
+    family[1].send_signal(signal.SIGCONT)  # as one that was not there yet when all were listed
+    assert client.await_state("server", State.PAUSED, within_s=5)
+    assert {process.status() for process in family} == {psutil.STATUS_STOPPED}
+
+
 def test_a_paused_process_is_torn_down_too(held: tuple[SupervisorClient, Lifeline]) -> None:
     client, lifeline = held
     family = start(client)
@@ -198,7 +210,7 @@ def test_nothing_is_started_once_the_end_has_begun(held: tuple[SupervisorClient,
 
     wait_until(refused, within_s=10, what="the supervisor to refuse", every_s=0.0)
     wait_until(lambda: not client.folder.path.exists(), within_s=10, what="the folder to go", every_s=0.01)
-    assert processes.working_in(client.folder.path) == []
+    assert processes.belonging_to(client.folder.path) == []
 
 
 def test_two_requests_to_start_one_service_start_one_process(

@@ -43,6 +43,9 @@ def make_as_new(stack: "EmbeddedStack", as_made: dict[str, str]) -> None:
     if target is None:
         raise StackError("this process only attached to the stack and cannot reset it")
     own = [service.name for service in target.services]
+    # A fault that could not be healed in time is gone from here on. Its healer would start a service among databases
+    # that are being made anew, and its promise, kept in the next drill, would heal that one.
+    stack.supervisor.forget()
     _links_as_new(stack)
     with ThreadPoolExecutor(max_workers=len(stack.services)) as pool:
         list(
@@ -56,8 +59,7 @@ def make_as_new(stack: "EmbeddedStack", as_made: dict[str, str]) -> None:
         for name in own:
             shutil.rmtree(stack.supervisor.folder.work(name), ignore_errors=True)
         _prove(stack, target, as_made)
-        # A fault that could not be healed in time is gone now; kept in the next drill, its promise would heal that one.
-        stack.supervisor.forget()
+        stack.supervisor.forget()  # what was lost is back
         list(pool.map(lambda name: stack.services[name].start(), own))
 
 

@@ -130,7 +130,7 @@ class Drilling:
     def left(self) -> list[str]:
         """What is there that was not there before, recordings apart. Listening ports are those it was seen to have."""
         found = [
-            f"process {one.pid} {one.name()}" for one in processes.alive(processes.working_in(self.base))
+            f"process {one.pid} {one.name()}" for one in processes.alive(processes.belonging_to(self.base))
         ]
         found += [f"folder {one.path.name}" for one in state.folders(self.base)]
         found += [f"port {port}" for port in busy(self.ports)]

@@ -102,7 +102,7 @@ def kill_at(at_s: float, *, group: bool, folder: Path) -> Aftermath:
     )
     SYSTEM_CLOCK.sleep(at_s)
     base.mkdir(mode=0o711, exist_ok=True)
-    stage, ports, running = stage_of(base, runs), ports_of(base), len(processes.working_in(base))
+    stage, ports, running = stage_of(base, runs), ports_of(base), len(processes.belonging_to(base))
     (os.killpg if group else os.kill)(drill.pid, signal.SIGKILL)
     killed_ns = SYSTEM_CLOCK.now_ns()
     drill.wait()
@@ -111,7 +111,7 @@ def kill_at(at_s: float, *, group: bool, folder: Path) -> Aftermath:
         return (
             *(
                 f"process {process.pid} {process.name()}"
-                for process in processes.alive(processes.working_in(base))
+                for process in processes.alive(processes.belonging_to(base))
             ),
             *(f"folder {found.path.name}" for found in state.folders(base)),
             *(f"port {port}" for port in busy(ports)),
