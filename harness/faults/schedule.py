@@ -27,7 +27,7 @@ class Planned:
 
     Attributes:
         at_s: When it begins, in seconds after the impact phase has begun.
-        for_s: How long it lasts; None means to the end of the phase.
+        for_s: How long it lasts from when its effect was seen; None means to the end of the phase.
     """
 
     fault: Fault
@@ -139,7 +139,7 @@ class RunningPlan:
         return tuple((run.item.fault.title, run.progress) for run in self._runs)
 
     def close(self) -> None:
-        """Heal everything that was injected, the last first, and wait for it. Safe twice.
+        """Heal everything that was injected, the last of the plan first, and wait for it. Safe twice.
 
         An inject that is still running is waited for: half a fault cannot be healed. All of it is bounded,
         because every verb is.
@@ -191,7 +191,8 @@ class _Run:
     def end(self) -> None:
         """Heal if it was injected; wait for what is under way. Whoever is interrupted in it may call it again."""
         self._wait()
-        if self.progress is Progress.ACTIVE:
+        # Still HEALING after the wait: somebody was interrupted between saying so and doing so.
+        if self.progress in {Progress.ACTIVE, Progress.HEALING}:
             self._leave(Progress.HEALING, self._pairing.__exit__, None, None, None)
             self._wait()
         self.progress = Progress.OVER

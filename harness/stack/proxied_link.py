@@ -35,8 +35,8 @@ class ProxiedLink:
     def remove(self, toxic_name: str) -> None:
         """Remove a toxic. Does nothing if there is none of that name.
 
-        If the call hangs, it is waited for: Toxiproxy often is only slow. If the proxy stays stuck it is made
-        anew, enabled and without any toxic, which drops its connections: healed beats untouched.
+        If the call hangs, it is waited for: Toxiproxy often is only slow. If the proxy stays stuck it is made anew with
+        what other faults have on it (`replace_proxy`), which drops its connections: healed beats untouched.
         """
         try:
             self.api.remove_toxic(self.proxy.name, toxic_name)

@@ -38,6 +38,15 @@ def test_asked_and_measured_latency_stand_side_by_side(stack: FakeStack) -> None
     assert effect.sentence.startswith("asked 30 ms, measured ")
 
 
+@pytest.mark.parametrize(("latency_ms", "jitter_ms"), [(4, 0), (40, 40), (40, 38)])
+def test_a_link_on_which_nothing_happens_has_no_latency_whatever_the_jitter_asked_for(
+    stack: FakeStack, latency_ms: int, jitter_ms: int
+) -> None:
+    link_of(stack, LINK).numb = True
+    with pytest.raises(FaultError, match=f"asked {latency_ms} ms, measured -?[01]"):
+        AddedLatency(link=LINK, latency_ms=latency_ms, jitter_ms=jitter_ms).inject(stack)
+
+
 @pytest.mark.parametrize(("asked_ms", "allowed_ms"), [(5, 2.0), (40, 2.0), (200, 10.0), (2000, 100.0)])
 def test_a_latency_may_be_two_milliseconds_or_five_per_cent_off(asked_ms: int, allowed_ms: float) -> None:
     assert tolerance_ms(asked_ms) == pytest.approx(allowed_ms)
@@ -150,8 +159,10 @@ def test_lost_answers_and_lost_requests_are_opposite_directions() -> None:
 
 
 def test_figures_that_make_no_sense_are_refused_at_birth() -> None:
-    with pytest.raises(ConfigError, match="latency_ms must be above 0"):
-        AddedLatency(link="x", latency_ms=0)
+    with pytest.raises(
+        ConfigError, match=r"latency_ms must be 4 or more .* got 3 .*: less cannot be told from none"
+    ):
+        AddedLatency(link="x", latency_ms=3)
     with pytest.raises(ConfigError, match="jitter_ms"):
         AddedLatency(link="x", latency_ms=5, jitter_ms=6)
     with pytest.raises(ConfigError, match="BlackHole"):

@@ -204,6 +204,25 @@ def test_a_close_that_was_interrupted_while_a_fault_was_on_its_way_heals_it_when
     assert stack.kept == ["token-0"]
 
 
+def test_an_interrupt_just_before_a_heal_is_begun_leaves_it_to_close(
+    stack: FakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = Scripted()
+    bench = Bench(FaultPlan(planned=(Planned(fault=fault, for_s=3),), impact_s=10), stack)
+    bench.at(0)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.running._runs[0], "_submit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            bench.at(3)
+    assert fault.log == ["inject"]
+    bench.running.close()
+    assert fault.log == ["inject", "heal"]
+
+
 def test_a_time_outside_the_phase_is_refused(stack: FakeStack) -> None:
     with pytest.raises(ConfigError, match="only 10 s"):
         FaultPlan(planned=(Planned(fault=Scripted(), at_s=8, for_s=3),), impact_s=10)
