@@ -8,7 +8,7 @@ another process, and a frozen one must be silent.
 from dataclasses import dataclass
 
 from harness.clock import NS_PER_S, SYSTEM_CLOCK
-from harness.errors import FaultError
+from harness.errors import FaultError, StackError
 from harness.faults import Effect
 from harness.faults.links import ANSWER_WITHIN_S, fault_words
 from harness.faults.round_trip import Ending, RoundTrips, listens, refusals, round_trips
@@ -144,7 +144,12 @@ class Stopped(_Ended):
         service = _still_there(stack, self)
         began = SYSTEM_CLOCK.now_ns()
         with fault_words(self.title):
-            service.stop()
+            try:
+                service.stop()
+            except StackError:
+                # It may end at any later moment, when it has been healed, too, and nobody would start it again.
+                service.kill()
+                raise
         return _gone(service, "stopped", (SYSTEM_CLOCK.now_ns() - began) / NS_PER_S)
 
 

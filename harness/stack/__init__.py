@@ -204,7 +204,7 @@ class Stack(Protocol):
         ...
 
     def undone(self, token: str) -> bool:
-        """Say that the fault has been healed and its healing verified.
+        """Say that the fault has been healed, and its healing verified where another fault does not hide it.
 
         Returns:
             Whether it was still promised. If not, the supervisor has undone it already, at its limit.

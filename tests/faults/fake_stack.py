@@ -23,6 +23,7 @@ class FakeService:
         self.told: dict[str, Any] = {}
         self.deaf = False  # takes what it is told, and does not do it
         self.immortal = False
+        self.too_slow = False  # ends after its stop time-out only
         self._state = State.RUNNING
         self.socket = Loopback(self._converse)
         self.address = self.socket.address
@@ -38,6 +39,9 @@ class FakeService:
         self.socket.listen()
 
     def stop(self) -> None:
+        if self.too_slow:
+            self.verbs.append("stop")
+            raise StackError(f"{self.name} was asked to stop and is still there after 15 s")
         self._end("stop")
 
     def kill(self) -> None:

@@ -60,6 +60,16 @@ def test_a_service_that_does_not_come_back_fails_the_healing_with_its_last_words
         Killed(service="provider").heal(stack)
 
 
+def test_a_service_that_is_too_slow_to_stop_does_not_end_after_it_was_healed(stack: FakeStack) -> None:
+    service = service_of(stack, "provider")
+    service.too_slow = True
+    with pytest.raises(FaultError, match="is still there after 15 s"):
+        Stopped(service="provider").inject(stack)
+    assert service.state() is State.EXITED, "it may end at any moment: it is ended now"
+    assert Stopped(service="provider").heal(stack).seen
+    assert service.verbs == ["stop", "kill", "start"]
+
+
 def test_healing_a_kill_leaves_a_pause_to_the_fault_that_paused(stack: FakeStack) -> None:
     Paused(service="provider").inject(stack)
     healed = Killed(service="provider").heal(stack)

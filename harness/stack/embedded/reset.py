@@ -80,7 +80,6 @@ def _links_as_new(stack: "EmbeddedStack") -> None:
     stack.narrator.step("Toxiproxy does not answer as it should: it is started again")
     service.kill()
     service.start()
-    stack.open_links()
 
 
 def _links_reset(stack: "EmbeddedStack") -> bool:

@@ -27,11 +27,16 @@ LOOKS_A_QUESTION = 5  # how often it is looked for an answer until it is asked w
 
 @dataclass(frozen=True)
 class EmbeddedService:
-    """One process and its children. See `harness.stack.Service` for what each verb promises."""
+    """One process and its children. See `harness.stack.Service` for what each verb promises.
+
+    Attributes:
+        furnish: Gives it what it has in memory only and must have again after each start. May be called again.
+    """
 
     spec: ProcessSpec
     logs: Path
     supervisor: SupervisorClient
+    furnish: Callable[[], None] | None = None
 
     @property
     def name(self) -> str:
@@ -60,6 +65,8 @@ class EmbeddedService:
         """Start it and wait until it answers."""
         self.launch()
         self.await_ready()
+        if self.furnish:
+            self.furnish()
 
     def await_ready(self) -> None:
         """Wait until it answers.

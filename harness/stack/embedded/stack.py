@@ -84,8 +84,9 @@ class EmbeddedStack:
     @cached_property
     def services(self) -> Mapping[str, EmbeddedService]:
         """Every process by its name."""
+        furnish = {TOXIPROXY: self._open_links}
         return {
-            spec.name: EmbeddedService(spec, Path(self.plan.logs), self.supervisor)
+            spec.name: EmbeddedService(spec, Path(self.plan.logs), self.supervisor, furnish.get(spec.name))
             for spec in self.plan.specs
         }
 
@@ -127,14 +128,15 @@ class EmbeddedStack:
         """Kafka's direct listeners, for probes."""
         return ",".join(str(self.services[name].address) for name in self.brokers)
 
-    def open_links(self) -> None:
-        """Make every link's proxy in a Toxiproxy that has none.
+    def _open_links(self) -> None:
+        """Make every link's proxy that Toxiproxy does not have: it keeps them in memory.
 
         Raises:
             StackError: A stranger has taken the port of one meanwhile, or Toxiproxy does not make it as wanted.
         """
+        there = self.toxiproxy.proxies()
         for link in self.links.values():
-            if busy([link.entrance.port]):
+            if link.name not in there and busy([link.entrance.port]):
                 raise StackError(
                     f"the link {link.name} cannot be opened: its port {link.entrance} is busy with a process that is "
                     "not ours, and its client would speak to that. End that process, or start again for other ports."

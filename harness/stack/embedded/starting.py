@@ -13,7 +13,6 @@ from harness.narration import Narrator
 from harness.settings import Settings
 from harness.stack.embedded import assembly, contents
 from harness.stack.embedded.artifacts import Cache, cache_root
-from harness.stack.embedded.assembly import TOXIPROXY
 from harness.stack.embedded.plan import ports_needed
 from harness.stack.embedded.programs import Programs, gather
 from harness.stack.embedded.reset import databases_as_made, topics_as_made
@@ -209,9 +208,7 @@ class _Start:
     def _fill(self, name: str) -> None:
         """What a server must contain before whoever waits for it may go on."""
         brokers = self.stack.brokers
-        if name == TOXIPROXY:
-            self.stack.open_links()
-        elif name == POSTGRES:
+        if name == POSTGRES:
             contents.make_databases(self.target, self.stack.services[POSTGRES].address)
         elif brokers and name == brokers[-1]:
             for other in brokers[:-1]:

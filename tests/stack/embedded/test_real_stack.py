@@ -20,6 +20,7 @@ from harness.errors import StackError
 from harness.faults import to_record
 from harness.faults.network import AddedLatency, Cut
 from harness.faults.processes import Killed, Paused
+from harness.faults.round_trip import Ending, round_trip
 from harness.narration import Silence
 from harness.settings import Settings
 from harness.stack import State
@@ -97,6 +98,16 @@ async def _leave_rows(postgres: str, port: int) -> None:
     connection = await asyncpg.connect(host=postgres, port=port, user="drillbook", database="things")
     await connection.execute("insert into things (name) values ('left'); create table strange (a int)")
     await connection.close()
+
+
+def test_a_toxiproxy_that_was_killed_comes_back_with_every_link(stack: EmbeddedStack) -> None:
+    killed = Killed(service="toxiproxy")
+    killed.inject(stack)
+    link = stack.links["taker->maker"]
+    assert round_trip(link.entrance, link.protocol, timeout_s=1).ending is Ending.REFUSED
+    assert killed.heal(stack).seen
+    assert stack.toxiproxy.proxies().keys() == stack.links.keys()
+    assert round_trip(link.entrance, link.protocol, timeout_s=5).ending is Ending.ANSWERED
 
 
 def litter(stack: EmbeddedStack) -> None:

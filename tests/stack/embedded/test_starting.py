@@ -81,9 +81,6 @@ class FakeStack:
 
         return SimpleNamespace(signal=signal)
 
-    def open_links(self) -> None:
-        self.happened.append("links open")
-
     def kafka_contents(self) -> Any:
         def make(topics: object) -> None:
             del topics
@@ -122,7 +119,6 @@ def test_everything_is_started_once_and_services_after_servers() -> None:
     for name in ("web", "maker", "taker"):
         for server in ("toxiproxy", "redis", "kafka-controller"):
             assert stack.at(f"{server} answered") < stack.at(f"{name} begun")
-    assert stack.at("links open") < stack.at("web begun")
     assert stack.at("topics made") < stack.at("maker begun")
     assert stack.at("web answered") < stack.at("balancer begun")
     assert stack.as_made == {"topic events": "there"}
