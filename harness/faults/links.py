@@ -1,7 +1,8 @@
 """Which links a fault is on, and what is measured on each of them.
 
-Links are hurt and measured side by side: a fault on the links to three brokers must not begin on the last
-one seconds after the first.
+Links are hurt and measured side by side: a fault on the links to three brokers must not begin on the last one seconds
+after the first. On one link faults take turns, from the change to the end of its measurement: what another one adds or
+takes away in between would be told as this one's effect.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -69,7 +70,7 @@ def on_each(links: Sequence[Link], act: Callable[[Link], Effect]) -> Effect:
 
 
 def _in_fault_words(act: Callable[[Link], Effect], link: Link) -> Effect:
-    with fault_words(link.name):
+    with fault_words(link.name), link.turn:
         return act(link)
 
 
@@ -197,9 +198,9 @@ def well_again(link: Link, *, before: str, padding: int = 0, clock: Clock = SYST
     Raises:
         StackError: The proxy does not say what is on it.
     """
-    others = link.toxics()
     deadline = Deadline.after(HEALED_WITHIN_S, clock)
     while True:
+        others = link.toxics()  # anew: a healer in another process may take some away meanwhile
         found = added(link, expected_ms=delay_ms(others, 2 * padding), times=5, padding=padding)
         if isinstance(found, Added):
             theirs_ms = delay_ms(others, found.bytes_moved)

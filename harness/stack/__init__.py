@@ -6,6 +6,7 @@ Toxiproxy proxy). Nothing here says whether a service is a process or a containe
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -147,6 +148,11 @@ class Link(Protocol):
     @property
     def exit(self) -> Address:
         """Where the proxy connects: the server's own address."""
+        ...
+
+    @property
+    def turn(self) -> AbstractContextManager[object]:
+        """Held by whoever changes the link, until what that did has been measured. One thread may enter it again."""
         ...
 
     def add(self, toxic: Toxic) -> None:

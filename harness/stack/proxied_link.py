@@ -5,7 +5,9 @@ on it is put on it again.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from threading import RLock
 
 from harness.clock import wait_until
 from harness.errors import DeadlineError
@@ -27,6 +29,7 @@ class ProxiedLink:
     proxy: ProxyInfo
     api: ToxiproxyClient
     patience_s: float = 12.0  # Toxiproxy waits up to 5 s, twice, for a connection that takes nothing
+    turn: AbstractContextManager[object] = field(default_factory=RLock, compare=False, repr=False)
 
     def add(self, toxic: Toxic) -> None:
         """Add a toxic, replacing one of the same name."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import socket
+from threading import RLock
 from types import TracebackType
 from typing import Any, Self
 
@@ -106,6 +107,7 @@ class FakeLink:
         self.exit = server.address
         self.numb = False  # takes toxics, and does not play them
         self.hangs = False
+        self.turn = RLock()
         self._toxics: dict[str, Toxic] = {}
         self._socket = Loopback(self._converse)
         self.entrance: Address = self._socket.address

@@ -1,11 +1,17 @@
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
+
 import pytest
 
+from harness.clock import wait_until
 from harness.errors import ConfigError, FaultError
 from harness.faults import Fault
 from harness.faults.links import matching, tolerance_ms
 from harness.faults.network import AddedLatency, BlackHole, Cut, LimitedBandwidth, Lost, Reset
-from harness.stack import Direction
-from tests.faults.fake_stack import FakeStack, link_of
+from harness.stack import Direction, Toxic
+from tests.faults.fake_stack import FakeLink, FakeStack, link_of
 
 LINK = "orders->provider"
 
@@ -98,6 +104,48 @@ def test_two_faults_on_one_link_are_each_measured_and_survive_one_another(
     assert f"also on it: {last.toxics()[0].name}" in healed.sentence
     assert last.lapsed(stack) == ""
     assert last.heal(stack).seen
+
+
+def test_two_faults_that_begin_on_one_link_in_the_same_moment_take_turns(
+    stack: FakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them would find nothing on the link, and then measure both."""
+    link, together = link_of(stack, LINK), Barrier(2)
+    ask = link.toxics
+
+    def both_ask() -> Sequence[Toxic]:
+        found = ask()
+        with suppress(BrokenBarrierError):
+            together.wait(0.2)  # for the other one, who comes only if it is not kept out
+        return found
+
+    monkeypatch.setattr(link, "toxics", both_ask)
+    faults = [AddedLatency(link=LINK, latency_ms=latency_ms) for latency_ms in (60, 150)]
+    with ThreadPoolExecutor(2) as pool:
+        effects = list(pool.map(lambda fault: fault.inject(stack), faults))
+    assert [effect.seen for effect in effects] == [True, True]
+
+
+def _is_taken(link: FakeLink) -> bool:
+    """Whether somebody has his turn at the link."""
+    free = link.turn.acquire(blocking=False)
+    if free:
+        link.turn.release()
+    return not free
+
+
+def test_a_fault_that_is_healed_while_another_begins_takes_nothing_from_its_effect(stack: FakeStack) -> None:
+    early, late = AddedLatency(link=LINK, latency_ms=150), AddedLatency(link=LINK, latency_ms=60)
+    early.inject(stack)
+    with ThreadPoolExecutor(2) as pool:
+        beginning = pool.submit(late.inject, stack)
+        wait_until(
+            lambda: _is_taken(link_of(stack, LINK)), within_s=5, what="the late one's turn", every_s=0.001
+        )
+        healing = pool.submit(early.heal, stack)
+        assert beginning.result().seen
+        assert healing.result().seen
+    assert late.lapsed(stack) == ""
 
 
 def test_a_cut_is_healed_while_the_link_is_still_slow_and_the_other_way_round_it_cannot_be_told(
