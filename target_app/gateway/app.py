@@ -7,6 +7,8 @@
 | 502 `unknown` | passed on, and the connection broke before a whole answer |
 """
 
+from urllib.parse import unquote
+
 import httpx
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
@@ -48,7 +50,7 @@ def create_app(
         """One request to orders and its answer back."""
         body = await request.body()
         wait_s = preferred_wait_s(request.headers.get("prefer"), settings.order_wait_max_s)
-        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        path = _as_it_came(request)
         try:
             answer = await orders.request(
                 request.method,
@@ -70,3 +72,11 @@ def create_app(
     router.add_api_route("", pass_on, methods=["POST", "GET"])
     router.add_api_route("/{rest:path}", pass_on, methods=["POST", "GET"])
     return build("gateway", settings, [orders], [router], metrics)
+
+
+def _as_it_came(request: Request) -> str:
+    """Path and query, still quoted. What would lead out of `/api/v1/orders` on the way is not found."""
+    raw = str(request.scope["raw_path"], "ascii", errors="replace")
+    if any(unquote(segment) in {".", ".."} or "/" in unquote(segment) for segment in raw.split("/")):
+        raise Problem(404, "Not Found", "no such resource")
+    return raw + (f"?{request.url.query}" if request.url.query else "")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from target_app.order_consumer.projection import Projection, Received
 from target_app.service import trace
 from target_app.service.consumer import Record
-from target_app.service.events import ORDER_EVENTS_DLQ, Event, Unreadable, decode
+from target_app.service.events import ORDER_EVENTS_DLQ, Event, Unreadable, decode, is_text
 from target_app.service.logs import fields
 from target_app.service.metrics import Metrics, tags
 from target_app.service.producer import EventProducer
@@ -19,6 +19,7 @@ from target_app.service.producer import EventProducer
 log = logging.getLogger(__name__)
 
 STATUSES = frozenset({"PENDING", "CONFIRMED", "CANCELLED"})
+AMOUNT_MAX = 2**63 - 1
 
 
 class EventProcessor:
@@ -83,9 +84,13 @@ class EventProcessor:
 
 
 def _usable(record: Record) -> Event:
+    """The event in a record, with a body that the read view takes."""
     event = decode(record.value, record.headers)
-    if event.body.get("status") not in STATUSES:
-        raise Unreadable(
-            f"status is {event.body.get('status')!r}, wanted one of {', '.join(sorted(STATUSES))}"
-        )
+    status, amount, customer = (event.body.get(name) for name in ("status", "amount_cents", "customer_id"))
+    if not isinstance(status, str) or status not in STATUSES:
+        raise Unreadable(f"status is {status!r:.100}, wanted one of {', '.join(sorted(STATUSES))}")
+    if amount is not None and (type(amount) is not int or abs(amount) > AMOUNT_MAX):
+        raise Unreadable(f"amount_cents is {amount!r:.100}, wanted an integer of 64 bits")
+    if customer is not None and not is_text(customer):
+        raise Unreadable(f"customer_id is {customer!r:.100}, wanted a text")
     return event

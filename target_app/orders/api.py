@@ -26,7 +26,9 @@ from target_app.service.problems import Problem
 
 log = logging.getLogger(__name__)
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\w.:-]+$")]
+# It becomes part of paths and headers: ASCII only, and nothing that a client would take for "this folder" or "above".
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}"
+Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 OptionalHeader = Annotated[str | None, Header()]
 
 
@@ -136,8 +138,9 @@ def _wanted(asked: OrderRequest, idempotency_key: str | None) -> NewOrder:
     if idempotency_key and asked.order_id and idempotency_key != asked.order_id:
         raise Problem(400, "Bad Request", "Idempotency-Key and order_id name different orders")
     order_id = idempotency_key or asked.order_id or str(uuid4())
-    if not re.fullmatch(r"[\w.:-]{1,100}", order_id):
-        raise Problem(400, "Bad Request", "Idempotency-Key must be 1 to 100 letters, digits or any of _.:-")
+    if not re.fullmatch(NAME, order_id):
+        detail = "Idempotency-Key must be 1 to 100 of A-Z, a-z, 0-9 and _.:-, the first a letter or digit"
+        raise Problem(400, "Bad Request", detail)
     lines = tuple(Line(**item.model_dump()) for item in asked.items)
     return NewOrder(
         order_id=order_id,

@@ -84,6 +84,8 @@ class CircuitBreaker(CoreEventListener):
         self.instance = instance
         self._settings = settings
         self._clock: Clock = clock or _SystemClock()
+        # As in resilience4j: with a window that holds fewer calls than the minimum it would never open.
+        self._minimum = min(settings.breaker_minimum_number_of_calls, settings.breaker_sliding_window_size)
         self._opened_at = 0.0
         self._last_error: Exception | None = None
         self._events: deque[dict[str, Any]] = deque(maxlen=settings.breaker_event_buffer_size)
@@ -91,7 +93,7 @@ class CircuitBreaker(CoreEventListener):
             name=instance,
             config=Config(
                 failure_rate_threshold=settings.breaker_failure_rate_threshold / 100,
-                minimum_number_of_calls=settings.breaker_minimum_number_of_calls,
+                minimum_number_of_calls=self._minimum,
                 slow_call_duration_threshold=settings.breaker_slow_call_duration_threshold_s,
                 slow_call_rate_threshold=settings.breaker_slow_call_rate_threshold / 100,
                 permitted_calls_in_half_open=settings.breaker_permitted_calls_in_half_open_state,
@@ -279,12 +281,12 @@ class CircuitBreaker(CoreEventListener):
 
     def _failure_rate(self) -> float:
         window = self._machine.snapshot()
-        enough = window.total_calls >= self._settings.breaker_minimum_number_of_calls
+        enough = window.total_calls >= self._minimum
         return window.failure_rate * 100 if enough else -1.0
 
     def _slow_rate(self) -> float:
         window = self._machine.snapshot()
-        enough = window.total_calls >= self._settings.breaker_minimum_number_of_calls
+        enough = window.total_calls >= self._minimum
         return window.slow_call_rate * 100 if enough else -1.0
 
 

@@ -1,7 +1,9 @@
 """The envelope of an event: what travels through Kafka, and how a record that is none is told apart.
 
-The key is the order's id, so that all events of an order are in one partition; `version` counts an order's
-events from 1 without gaps, so that a consumer can put right what arrives twice or late.
+The key is the order's id, so that all events of an order are in one partition; `version` counts the order's own events
+from 1 without gaps (those about its compensation repeat it), so that a consumer can put right what comes twice or late.
+
+What is decoded can be stored: a record that a database would refuse at every try would keep all behind it waiting.
 """
 
 import json
@@ -10,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+VERSION_MAX = 2**31 - 1
 ORDER_EVENTS = "order-events"
 COMPENSATION_EVENTS = "compensation-events"
 ORDER_EVENTS_DLQ = "order-events-dlq"
@@ -92,26 +95,36 @@ def decode(value: bytes | None, headers: Sequence[tuple[str, bytes | None]] = ()
         content = json.loads(value or b"")
         carried = {name: text.decode() for name, text in headers if text is not None}
         version = content["version"]
-        if not isinstance(version, int) or version < 1:
-            raise Unreadable(f"version is {version!r}, wanted an integer from 1")
+        if type(version) is not int or not 1 <= version <= VERSION_MAX:  # a bool is an int, too
+            raise Unreadable(f"version is {version!r:.100}, wanted an integer from 1 to {VERSION_MAX}")
+        occurred_at = datetime.fromisoformat(_text(content, "occurred_at"))
+        if occurred_at.tzinfo is None:
+            raise Unreadable(f"occurred_at is {occurred_at.isoformat()}, wanted a time with its zone")
         return Event(
             event_id=_text(content, "event_id"),
             event_type=_text(content, "event_type"),
             order_id=_text(content, "order_id"),
             saga_id=_text(content, "saga_id"),
             version=version,
-            occurred_at=datetime.fromisoformat(_text(content, "occurred_at")),
+            occurred_at=occurred_at,
             traceparent=carried.get("traceparent", ""),
             body={name: item for name, item in content.items() if name not in _OWN},
         )
     except Unreadable:
         raise
-    except (ValueError, KeyError, TypeError) as error:
-        raise Unreadable(f"{type(error).__name__}: {error}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Unreadable(f"{type(error).__name__}: {error!s:.300}") from error
+
+
+def is_text(value: object) -> bool:
+    """Whether it is a text that PostgreSQL stores: neither empty, nor with a zero character or half of a pair."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        return False
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _text(content: Mapping[str, Any], name: str) -> str:
     value = content[name]
-    if not isinstance(value, str) or not value:
-        raise Unreadable(f"{name} is {value!r}, wanted a text")
-    return value
+    if not is_text(value):
+        raise Unreadable(f"{name} is {value!r:.100}, wanted a text")
+    return str(value)

@@ -54,6 +54,7 @@ class Lifecycle:
         self._starting: asyncio.Task[None] | None = None
         self._started = False
         self._draining = asyncio.Event()
+        self.failed = False  # a part cannot start, and never will: its settings make no sense, for one
 
     @property
     def draining(self) -> asyncio.Event:
@@ -90,7 +91,12 @@ class Lifecycle:
 
     async def _start_all(self) -> None:
         for part in self.parts:
-            await part.start()
+            try:
+                await part.start()
+            except Exception:  # whatever it is, a service without this part would look alive and serve nobody
+                log.exception("A part cannot start, the service ends", extra=fields(part=part.name))
+                self.failed = True
+                return
         self._started = True
         log.info("Service ready")
 

@@ -7,6 +7,7 @@ send SIGKILL next, and what is unfinished is recovered either way.
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -120,6 +121,10 @@ class _Server(uvicorn.Server):
         self._lifecycle = lifecycle
         self._settings = settings
 
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: whether to end."""
+        return await super().on_tick(counter) or self._lifecycle.failed
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Become unready now, stop accepting after the drain delay."""
         if self._lifecycle.draining.is_set():
@@ -138,7 +143,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(service: str, settings: Settings, app: FastAPI) -> None:
-    """Run `app` until SIGTERM or SIGINT."""
+    """Run `app` until SIGTERM or SIGINT. With a part that cannot start the process ends with 1."""
     logs.configure(service, settings.log_level)
     config = uvicorn.Config(
         app,
@@ -157,6 +162,8 @@ def serve(service: str, settings: Settings, app: FastAPI) -> None:
         extra=logs.fields(port=settings.port, variants=sorted(settings.shop_variants)),
     )
     _Server(config, app.state.lifecycle, settings).run()
+    if app.state.lifecycle.failed:
+        sys.exit(1)
 
 
 def _outcome(status: int) -> str:

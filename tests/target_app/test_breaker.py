@@ -54,6 +54,16 @@ def test_it_opens_on_the_fifth_failure_and_not_on_the_fourth(bench: Bench) -> No
     assert bench.breaker.state == "OPEN"
 
 
+def test_a_window_smaller_than_the_minimum_opens_when_it_is_full(bench: Bench) -> None:
+    """As resilience4j's: its minimum is never more than the window."""
+    settings = BreakerSettings(breaker_sliding_window_size=3, breaker_minimum_number_of_calls=5)
+    bench.breaker = CircuitBreaker("small", settings, Metrics(), bench.clock)
+    bench.fail(2)
+    assert bench.breaker.state == "CLOSED"
+    bench.fail(1)
+    assert bench.breaker.state == "OPEN"
+
+
 def test_open_makes_no_call_until_its_wait_is_over(bench: Bench) -> None:
     bench.fail(5)
     bench.clock.now += 59.0

@@ -19,7 +19,7 @@ from target_app.service.metrics import Metrics
 from target_app.service.producer import NotDelivered
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-NAMES = st.text(min_size=1, max_size=20)
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
 
 
 def event(version: int = 1, order_id: str = "o1", **body: Any) -> Event:
@@ -75,11 +75,20 @@ def test_an_event_survives_the_way_through_kafka(
         event().encode().replace(b'"version":1', b'"version":0'),
         event().encode().replace(b'"o1"', b'""'),
         event().encode().replace(b"2026-01-01T12", b"yesterday"),
+        # What PostgreSQL would refuse at every try, with all the records behind it waiting.
+        event().encode().replace(b'"version":1', b'"version":true'),
+        event().encode().replace(b'"version":1', b'"version":2147483648'),
+        event().encode().replace(b'"version":1', b'"version":"%s"' % (b"x" * 800_000)),
+        event().encode().replace(b'"o1"', b'"o\\u00001"'),
+        event().encode().replace(b'"s1"', b'"\\ud800"'),
+        event().encode().replace(b"+00:00", b""),
+        b"[" * 200_000,
     ],
 )
 def test_a_record_that_is_no_event_is_unreadable(value: bytes | None) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(Unreadable) as refused:
         decode(value)
+    assert len(str(refused.value)) < 500, "it becomes a header, and a record must fit"
 
 
 def test_the_headers_carry_id_version_and_trace() -> None:
@@ -166,9 +175,21 @@ def test_a_poison_record_is_buried_with_its_origin_and_the_others_take_effect() 
     assert headers["dlq-original-partition"] == b"2"
 
 
-def test_an_event_with_an_unknown_status_is_buried() -> None:
-    applied, producer = processed(record(event(status="LOST").encode()))
-    assert (applied, len(producer.sent)) == ([], 1)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"status": "LOST"},
+        {"status": []},
+        {"amount_cents": "12"},
+        {"amount_cents": True},
+        {"amount_cents": 2**63},
+        {"customer_id": 5},
+        {"customer_id": "a\0b"},
+    ],
+)
+def test_an_event_that_the_read_view_cannot_take_is_buried(body: dict[str, Any]) -> None:
+    applied, producer = processed(record(event(**body).encode()), record(event(2).encode()))
+    assert (applied, len(producer.sent)) == (["o1-2"], 1)
 
 
 def test_a_burial_that_is_not_acknowledged_keeps_the_batch_from_being_committed() -> None:

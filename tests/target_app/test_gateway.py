@@ -1,7 +1,11 @@
 """The gateway: what it passes on, and what its refusals allow a client to conclude."""
 
+import asyncio
+from urllib.parse import unquote
+
 import httpx
 import pytest
+from starlette.types import Message
 
 from target_app.gateway.app import create_app
 from target_app.gateway.settings import GatewaySettings
@@ -61,6 +65,48 @@ def test_key_body_and_trace_are_passed_on_and_version_headers_back() -> None:
     assert request.headers["x-request-id"] == came_back.headers["x-request-id"]
     assert (came_back.status_code, came_back.headers["etag"]) == (202, '"1"')
     assert "x-secret" not in came_back.headers
+
+
+@pytest.mark.parametrize(
+    "way_out",
+    ["..%2F..%2Factuator%2Fhealth", "%2e%2e/sagas/status", "o1%2F..", "%2E", "../../../actuator/health"],
+)
+def test_nobody_is_passed_on_to_what_is_not_below_orders(way_out: str) -> None:
+    app = create_app(
+        read(GatewaySettings, {"ORDERS_URL": "http://orders"}),
+        orders_transport=failing(AssertionError("passed on")),
+    )
+    path = f"/api/v1/orders/{way_out}"
+    sent = {"status": 0}
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Message) -> None:
+        sent.update({"status": message["status"]} if "status" in message else {})
+
+    scope = {  # by hand: a client library would tidy the path up
+        "type": "http",
+        "method": "GET",
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [],
+    }
+    asyncio.run(app(scope, receive, send))
+    assert sent["status"] == 404
+
+
+def test_what_is_quoted_is_passed_on_quoted() -> None:
+    seen: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.raw_path)
+        return httpx.Response(404)
+
+    app = create_app(read(GatewaySettings, {"ORDERS_URL": "http://orders"}), orders_transport=Handler(answer))
+    ask(app, lambda client: client.get("/api/v1/orders/a%3Fb%20c"))
+    assert seen == [b"/api/v1/orders/a%3Fb%20c"]
 
 
 def test_a_request_without_a_trace_gets_one() -> None:

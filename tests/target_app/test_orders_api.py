@@ -125,6 +125,12 @@ def test_what_makes_no_sense_is_refused_as_a_problem(desk: Desk, body: dict[str,
     assert desk.orders.rows == {}
 
 
+@pytest.mark.parametrize("order_id", [".", "..", "-1", "заказ-1", "a/b", "a b", "a" * 101, "a\n"])
+def test_an_id_that_no_path_or_header_can_carry_is_refused(desk: Desk, order_id: str) -> None:
+    assert desk.post({**BODY, "order_id": order_id}).status_code == 400
+    assert desk.orders.rows == {}
+
+
 def test_a_lost_database_leaves_the_outcome_unknown(desk: Desk) -> None:
     desk.orders.lost = True
     answer = desk.post()

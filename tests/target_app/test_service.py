@@ -97,6 +97,28 @@ def test_parts_stop_in_reverse_and_one_that_fails_does_not_stop_the_others() -> 
     assert diary == ["start db", "start kafka", "start relay", "stop relay", "stop db"]
 
 
+def test_a_service_with_a_part_that_cannot_start_says_so_and_ends(caplog: pytest.LogCaptureFixture) -> None:
+    diary: list[str] = []
+
+    class Senseless(FakePart):
+        async def start(self) -> None:
+            raise ValueError("linger.ms is out of range")
+
+    parts = [FakePart("db", diary=diary), Senseless("kafka", diary=diary), FakePart("relay", diary=diary)]
+
+    async def live() -> tuple[bool, bool]:
+        lifecycle = Lifecycle(parts, stop_within_s=1)
+        lifecycle.begin()
+        await asyncio.sleep(0)
+        found = lifecycle.failed, lifecycle.is_ready
+        await lifecycle.end()
+        return found
+
+    assert asyncio.run(live()) == (True, False)
+    assert diary == ["start db", "stop relay", "stop kafka", "stop db"]
+    assert "linger.ms is out of range" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("found", "whole"),
     [
