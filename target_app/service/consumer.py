@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 _RETRY = Backoff(first_s=0.1, most_s=2.0)
 _PAUSE_AFTER_S = 1.0
 _SAY_EVERY_S = 5.0  # while a start is held up, what by
+_LOOK_EVERY_S = 1.0  # for brokers that were away
+_FINISH_WITHIN_S = 1.0  # the batch in hand, when the service ends: its other parts need time, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,8 @@ class EventConsumer:
         self._partitions = 0
         self._oldest_ms: int | None = None
         self._down: str | None = None
+        self._look_at_s = 0.0
+        self._handling: Future[bool] | None = None
         self._last_error = ""
         self._consumed: Counter = metrics.counter("kafka.consumer.records.consumed.total", "Records consumed")
         self._rebalances: Counter = metrics.counter("kafka.consumer.rebalance.total", "Rebalances seen")
@@ -119,10 +123,17 @@ class EventConsumer:
             )
 
     async def stop(self) -> None:
-        """Finish the batch in hand, commit it and leave the group."""
+        """Finish the batch in hand, commit it and leave the group.
+
+        A batch that takes longer is broken off, and read again by whoever owns it next: its handler absorbs that.
+        """
         self._ending.set()
-        if self._thread is not None:
-            await asyncio.to_thread(self._thread.join)
+        if self._thread is None:
+            return
+        await asyncio.to_thread(self._thread.join, _FINISH_WITHIN_S)
+        if self._thread.is_alive() and self._handling is not None:
+            self._handling.cancel()
+        await asyncio.to_thread(self._thread.join)
 
     async def health(self) -> Health:
         """Down while no broker can be reached."""
@@ -154,7 +165,7 @@ class EventConsumer:
         try:
             while not self._ending.is_set():
                 batch = self._read(consumer)
-                if batch:
+                if batch and not self._ending.is_set():
                     self._process(consumer, batch)
         finally:
             consumer.close()
@@ -168,14 +179,27 @@ class EventConsumer:
                 continue
             self._down = None
             batch.append(_record(message))
+        if self._down is not None:
+            self._look_again(consumer)
         return batch
+
+    def _look_again(self, consumer: Consumer) -> None:
+        """Ask for brokers that were away: on a quiet topic no record tells that they are back."""
+        if time.monotonic() < self._look_at_s:
+            return
+        self._look_at_s = time.monotonic() + _LOOK_EVERY_S
+        with suppress(KafkaException):
+            consumer.list_topics(self._topic, timeout=_LOOK_EVERY_S)
+            self._down = None
 
     def _process(self, consumer: Consumer, batch: list[Record]) -> None:
         assert self._loop is not None  # noqa: S101 - set before the thread starts
         self._oldest_ms = min(record.timestamp_ms for record in batch)
-        done = asyncio.run_coroutine_threadsafe(self._until_handled(batch), self._loop)
+        self._handling = done = asyncio.run_coroutine_threadsafe(self._until_handled(batch), self._loop)
         try:
             handled = self._await(consumer, done)
+        except CancelledError:
+            return  # the end
         except BaseException:
             done.cancel()  # its records are read again, by whoever owns them by then
             raise
@@ -193,7 +217,8 @@ class EventConsumer:
         try:
             consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
-            # Somebody else owns the partition by now, or the coordinator is away: it is read again.
+            # Somebody else owns the partition by now, and reads it again; or the coordinator is away, and the next
+            # commit says as much.
             log.warning("Offset commit failed", extra=fields(error=str(error), group=self._group))
 
     def _await(self, consumer: Consumer, done: "Future[bool]") -> bool:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
+from harness.clock import wait_until
 from target_app.service import consumer as module
 from target_app.service.backoff import Backoff
 from target_app.service.configuration import ConsumerSettings
@@ -102,6 +103,86 @@ def test_a_member_that_was_fenced_joins_again_and_goes_on_reading(monkeypatch: p
     assert first.closed
     assert second.closed
     assert second.committed == [8]
+
+
+class Steady(FakeConsumer):
+    """Reads its record once; its brokers can be asked for, and are away until somebody says otherwise."""
+
+    away: ClassVar[bool] = True
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        self.is_first = False
+
+    def list_topics(self, topic: str, *, timeout: float) -> None:
+        del topic, timeout
+        if Steady.away:
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+
+    def pause(self, places: Sequence[object]) -> None:
+        """Nothing to do: there is one record only."""
+
+    def poll(self, timeout: float) -> None:
+        """Nothing comes while paused."""
+
+
+@pytest.fixture
+def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "Consumer", Steady)
+    monkeypatch.setattr(Steady, "made", [])
+    monkeypatch.setattr(Steady, "away", True)
+    monkeypatch.setattr(module, "_LOOK_EVERY_S", 0.001)
+
+
+@pytest.mark.usefixtures("steady")
+def test_brokers_that_are_back_are_seen_though_nobody_sends_anything() -> None:
+    async def outage() -> list[str]:
+        read = asyncio.Event()
+
+        async def only_one(records: Sequence[Record]) -> None:
+            del records
+            read.set()
+
+        consumer = consumer_of(only_one)
+        await consumer.start()
+        await read.wait()  # from here on no record tells anything
+        consumer._on_error(KafkaError(KafkaError._ALL_BROKERS_DOWN))
+        seen = [(await consumer.health()).status]
+        Steady.away = False
+        await asyncio.to_thread(
+            wait_until, lambda: consumer._down is None, within_s=5, what="brokers to be seen", every_s=0.001
+        )
+        seen.append((await consumer.health()).status)
+        await consumer.stop()
+        return seen
+
+    assert asyncio.run(outage()) == ["DOWN", "UP"]
+
+
+@pytest.mark.usefixtures("steady")
+def test_a_batch_that_does_not_end_holds_up_nobody_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sagas wait for a slow payment; the service is told to end, and has other parts to stop."""
+    monkeypatch.setattr(module, "_FINISH_WITHIN_S", 0.01)
+
+    async def ended() -> bool:
+        begun = asyncio.Event()
+
+        async def never_done(records: Sequence[Record]) -> None:
+            del records
+            begun.set()
+            await asyncio.Event().wait()
+
+        consumer = consumer_of(never_done)
+        await consumer.start()
+        await begun.wait()
+        async with asyncio.timeout(10):
+            await consumer.stop()
+        return True
+
+    assert asyncio.run(ended())
+    [member] = Steady.made
+    assert member.closed
+    assert member.committed == [], "it is read again"
 
 
 class LateConsumer(FakeConsumer):
