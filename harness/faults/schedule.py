@@ -17,8 +17,10 @@ from harness.faults import Effect, Fault
 from harness.faults.injecting import injected
 from harness.recording.notes import Notes
 from harness.stack import Stack
+from harness.stack.process import HEALING_TAKES_S
 
-_LIMIT_MARGIN_S = 30.0  # for measuring, and for healing in an orderly way before the supervisor does
+# For measuring, and for healing in an orderly way before the supervisor does.
+_LIMIT_MARGIN_S = 30.0 + HEALING_TAKES_S
 
 
 @dataclass(frozen=True, kw_only=True)

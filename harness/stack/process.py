@@ -7,6 +7,10 @@ They are written to disk before the first process starts.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+# What healing may take while all goes well: a broker is given 60 s to answer after its start, a stuck proxy 15 s and
+# its link another 10 s to be seen well; and a busy machine is slower.
+HEALING_TAKES_S = 90.0
+
 
 class ReadyKind(StrEnum):
     """How one finds out that a server answers. A listening port is not an answer."""
@@ -33,9 +37,9 @@ class ProcessSpec:
     """How one process is started, known and stopped.
 
     Attributes:
-        name: The service's name; also the name of its working folder inside the run's state folder,
-            which is how its processes are recognised (an environment variable does not survive in
-            PostgreSQL's and Valkey's processes).
+        name: The service's name; also the name of its working folder inside the run's state folder. Its processes are
+            recognised by a mark that names that folder, or by the folder itself where they write over their
+            environment, as PostgreSQL's and Valkey's do.
         argv: The program, absolute, and its arguments.
         environment: The whole environment.
         port: Where it listens, for its `Address`.

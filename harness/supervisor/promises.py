@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.clock import Deadline
+from harness.stack.process import HEALING_TAKES_S
 from harness.supervisor import processes, state
 
 _LOOK_EVERY_S = 0.1
-HEAL_TIMEOUT_S = 30.0  # a link waits 15 s for a stuck proxy before it makes the proxy anew
 
 
 @dataclass
@@ -114,7 +114,7 @@ class Promises:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        self._await_healer(token, promise, Deadline.after(HEAL_TIMEOUT_S))
+        self._await_healer(token, promise, Deadline.after(HEALING_TAKES_S))
 
     def _await_healer(self, token: str, promise: Promise, deadline: Deadline) -> None:
         """See that the fault is said to be undone. A target left hurt is worse than none."""
@@ -126,6 +126,6 @@ class Promises:
             return
         promise.stop_healing()
         self.end_because(
-            f"the fault {promise.title!r} could not be undone{'' if ended else f' in {HEAL_TIMEOUT_S:g} s'}, so the "
+            f"the fault {promise.title!r} could not be undone{'' if ended else f' in {HEALING_TAKES_S:g} s'}, so the "
             "stack was ended: a target left hurt is worse than none"
         )
