@@ -12,8 +12,8 @@ from harness.errors import ConfigError, ExitCode, RecordingError
 from harness.judgement import Judgement, Trouble
 from harness.outcome import Outcome
 from harness.recording.recorder import Recorder
-from harness.recording.records import Verdict
-from harness.recording.rundir import read_findings, write_findings
+from harness.recording.records import Stream, Verdict
+from harness.recording.rundir import read_findings, stream_path, write_findings
 from harness.reporting import (
     judge_again,
     print_judgement,
@@ -239,6 +239,20 @@ def test_what_cannot_be_judged_is_a_usage_error(tmp_path: Path, damage: object, 
     with pytest.raises(RecordingError, match=said) as caught:
         judge_again(tmp_path / "run")
     assert caught.value.exit_code is ExitCode.USAGE
+
+
+@pytest.mark.parametrize("stream", [stream for stream in Stream if stream is not Stream.FINDINGS])
+def test_a_line_that_is_nested_without_end_is_damage_and_no_mistake_of_ours(
+    tmp_path: Path, stream: Stream
+) -> None:
+    run_dir = tmp_path / "run"
+    innocent_drill(run_dir).ended()
+    with stream_path(run_dir, stream).open("ab") as file:
+        file.write(b'{"value":' + b"[" * 100_000 + b"\n")
+    assert judge_again(run_dir).verdict is Verdict.INCONCLUSIVE
+    (run_dir / "run.json").write_bytes(b"[" * 100_000)
+    with pytest.raises(RecordingError, match="is damaged"):
+        judge_again(run_dir)
 
 
 def test_a_writer_that_is_not_installed_is_refused_with_those_that_are() -> None:

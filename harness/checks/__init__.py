@@ -197,7 +197,15 @@ def from_record(record: Mapping[str, Any]) -> Any:
         return kind(**given)
     except RecordingError:
         raise  # about a part of it, which says more than we could
-    except (ImportError, AttributeError, TypeError, KeyError, ValueError, ConfigError) as error:
+    except (
+        ImportError,
+        AttributeError,
+        TypeError,
+        KeyError,
+        ValueError,
+        RecursionError,
+        ConfigError,
+    ) as error:
         raise RecordingError(
             f"no claim can be made of {str(record.get('type', record))[:200]}: {error}. Judge the run with the "
             "drillbook version that recorded it, in the folder that has its scenarios."

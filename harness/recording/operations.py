@@ -14,6 +14,7 @@ import polars as pl
 
 from harness.clock import NS_PER_S
 from harness.recording.records import Outcome
+from harness.recording.rundir import UNREADABLE
 
 PIECE_BYTES = 1 << 25
 # Lines of several threads may be noted in a slightly different order than they were stamped.
@@ -129,7 +130,7 @@ def _parse(piece: bytes) -> tuple[pl.DataFrame, int]:
         try:
             decoder.decode(line)
             line.decode()
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             continue
         good.append(line)
     try:

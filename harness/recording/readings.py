@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from harness.recording.rundir import whole_lines
+from harness.recording.rundir import UNREADABLE, whole_lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class ReadingIndex:
             try:
                 head = decoder.decode(line.content)
                 line.content.decode()  # the decoder skips over the value, this does not
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 broken += 1
                 continue
             # Each probe looks once at a time, so its own readings are in order; those of two need not be.
@@ -118,5 +118,5 @@ class ReadingIndex:
         """The value as Python objects; None if its text cannot be parsed."""
         try:
             return msgspec.json.decode(self.text(line))
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return None

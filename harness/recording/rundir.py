@@ -21,6 +21,8 @@ from harness.errors import RecordingError, RecordingLostError
 from harness.recording.records import FORMAT_VERSION, Finding, RunInfo, Stream, Verdict
 
 RUN_FILE = "run.json"
+# What a decoder says of a line that is none of ours; the last of them, when it is nested too deeply to be one.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 COMPLETED = "completed"
 INTERRUPTED = "interrupted"
 
@@ -96,7 +98,7 @@ def read_run(run_dir: Path) -> RunInfo:
     try:
         document: Any = msgspec.json.decode(raw)
         version = document["format_version"]
-    except (msgspec.DecodeError, UnicodeDecodeError, TypeError, KeyError) as error:
+    except (*UNREADABLE, TypeError, KeyError) as error:
         raise RecordingError(
             f"{path} is damaged: wanted a JSON object with a format_version, got {raw[:60]!r}. "
             "Nothing can be concluded from a run whose description is lost; run the drill again."
@@ -195,7 +197,7 @@ def read_records(run_dir: Path, stream: Stream, kind: type[R]) -> tuple[list[R],
     for line in whole_lines(path) if path.exists() else ():
         try:
             records.append(decoder.decode(line.content))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             broken += 1
     return records, [f"{broken} lines could not be read and were left out"] if broken else []
 
