@@ -1,8 +1,12 @@
-"""Whether this machine can keep the time that a drill needs.
+"""What this machine can give: memory, after a container's limit, and time.
 
 A timer that is shorter than what the machine is late by measures the scheduler and not the target. How late it is is
 measured before anything is started: later the heartbeat watches, and a stall makes claims about times INCONCLUSIVE.
 """
+
+from pathlib import Path
+
+import psutil
 
 from harness.clock import NS_PER_S, SYSTEM_CLOCK, Clock
 from harness.errors import ConfigError
@@ -10,6 +14,26 @@ from harness.errors import ConfigError
 LEAST_TIMES_THE_DELAY = 10
 _SLEEPS = 100
 _SLEEP_S = 0.002
+_GIB = 1 << 30
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def memory_gib() -> tuple[float, float]:
+    """Available and total GiB, after a container's limit where there is one."""
+    memory = psutil.virtual_memory()
+    limit, used = cgroup("memory.max"), cgroup("memory.current")
+    if not (limit.isdigit() and used.isdigit()):
+        return memory.available / _GIB, memory.total / _GIB
+    total = min(memory.total, int(limit))
+    return max(0, min(memory.available, int(limit) - int(used))) / _GIB, total / _GIB
+
+
+def cgroup(name: str) -> str:
+    """What the container's control group says of a limit, or ""."""
+    try:
+        return (_CGROUP / name).read_text().strip()
+    except OSError:
+        return ""
 
 
 def wake_up_delay_s(clock: Clock = SYSTEM_CLOCK) -> float:

@@ -15,16 +15,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import psutil
-
 from harness import __version__
 from harness.clock import Clock
 from harness.errors import DrillError
-from harness.machine import LEAST_TIMES_THE_DELAY, wake_up_delay_s
+from harness.machine import LEAST_TIMES_THE_DELAY, cgroup, memory_gib, wake_up_delay_s
 from harness.settings import Settings
 from harness.stack.embedded import postgres
 from harness.stack.embedded.sources import Source, Standing
-from harness.supervisor import ports, state
+from harness.supervisor import data, ports, state
 from harness.supervisor.base_lock import base_lock
 
 GIB = 1 << 30
@@ -33,7 +31,6 @@ RUN_GIB = 0.2  # data of three brokers and a database, and the recording of a se
 STACK_GIB, SMALL_STACK_GIB = 2.5, 1.7  # with three brokers, with one
 PORTS = 100  # more than any stack takes
 DELAY_S_MAX = 0.05  # what the `ci` profile's shortest timers can bear: a tenth of half a second
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 class Health(StrEnum):
@@ -71,7 +68,7 @@ def of_machine(clock: Clock) -> Iterator[Examined]:
     yield _machine()
     yield look_at_user()
     yield from _folders()
-    yield look_at_memory(*_memory())
+    yield look_at_memory(*memory_gib())
     yield look_at_delay(wake_up_delay_s(clock))
     yield _target()
 
@@ -155,25 +152,8 @@ def _machine() -> Examined:
 def _cores() -> float:
     """Cores that this process may use, after a container's quota where there is one."""
     cores = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    quota, _, period = _cgroup("cpu.max").partition(" ")
+    quota, _, period = cgroup("cpu.max").partition(" ")
     return min(cores, int(quota) / int(period)) if quota.isdigit() and period.isdigit() else cores
-
-
-def _memory() -> tuple[float, float]:
-    """Available and total GiB, after a container's limit where there is one."""
-    memory = psutil.virtual_memory()
-    limit, used = _cgroup("memory.max"), _cgroup("memory.current")
-    if not (limit.isdigit() and used.isdigit()):
-        return memory.available / GIB, memory.total / GIB
-    total = min(memory.total, int(limit))
-    return max(0, min(memory.available, int(limit) - int(used))) / GIB, total / GIB
-
-
-def _cgroup(name: str) -> str:
-    try:
-        return (_CGROUP / name).read_text().strip()
-    except OSError:
-        return ""
 
 
 def _folders() -> Iterator[Examined]:
@@ -183,6 +163,7 @@ def _folders() -> Iterator[Examined]:
         if base.exists():
             state.refuse_others(base)
         yield _room("state", base)
+        yield _data()
         yield from _stacks(base)
     except (DrillError, OSError) as error:
         yield problem("state", str(error), f"Set {state.STATE_VARIABLE} to a folder of your own.")
@@ -202,6 +183,15 @@ def _room(name: str, folder: Path) -> Examined:
     if free_gib < RUN_GIB:
         return problem(name, f"{told}, about {RUN_GIB:g} are needed", remedy)
     return Examined(name=name, health=Health.FINE, told=told)
+
+
+def _data() -> Examined:
+    try:
+        place = data.place()
+    except DrillError as error:
+        return problem("data", str(error))
+    where = str(place.folder or "beside the rest of the state")
+    return Examined(name="data", health=Health.FINE, told=f"of drills: {where}, since {place.because}")
 
 
 def _stacks(base: Path) -> Iterator[Examined]:

@@ -130,13 +130,23 @@ def empty_caches(folder: Path) -> dict[str, str]:
 
 
 def memory_mib(stack: EmbeddedStack) -> float:
-    """Memory of the whole stack. Pages that processes share count once, where the system can tell (Linux)."""
+    """Memory of the whole stack, with its data if that lies in memory.
+
+    Pages that processes share count once, where the system can tell (Linux).
+    """
 
     def of(process: psutil.Process) -> float:
         info = process.memory_full_info()
         return float(getattr(info, "pss", info.rss)) / MIB
 
-    return sum(of(process) for process in processes.belonging_to(stack.supervisor.folder.path))
+    folder = stack.supervisor.folder
+    of_processes = sum(of(process) for process in processes.belonging_to(folder.path, folder.data))
+    return of_processes + (_taken_mib(folder.data.resolve()) if folder.data.is_symlink() else 0.0)
+
+
+def _taken_mib(folder: Path) -> float:
+    """What the files in a folder take, without the holes in them."""
+    return sum(path.lstat().st_blocks for path in folder.rglob("*")) * 512 / MIB
 
 
 def warm_figure(runs: int) -> Figure:

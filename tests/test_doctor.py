@@ -122,13 +122,13 @@ def test_a_stack_left_by_a_killed_run_is_told_with_the_command_that_clears_it(
     nowhere: dict[str, str],
 ) -> None:
     base = state.base_folder()
-    (base / "20260101-left").mkdir()
-    with state.held_folder(base, "20260102-held"):
+    (base / "20260101-000000-1eff").mkdir()
+    with state.held_folder(base, "20260102-000000-4e1d"):
         checks = {check.name: check for check in examine(environment=nowhere, clock=NoNap()).examined}
-    assert checks["stacks"].told == "running: 20260102-held (drill)"
-    assert checks["leftovers"].told == "left by killed runs: 20260101-left"
+    assert checks["stacks"].told == "running: 20260102-000000-4e1d (drill)"
+    assert checks["leftovers"].told == "left by killed runs: 20260101-000000-1eff"
     assert checks["leftovers"].remedy == "drill down"
-    assert (base / "20260101-left").exists()  # looking changes nothing
+    assert (base / "20260101-000000-1eff").exists()  # looking changes nothing
 
 
 def everything_in(folder: Path) -> dict[Path, tuple[int, int]]:
@@ -146,7 +146,7 @@ def test_looking_changes_nothing(
     monkeypatch.setenv("DRILLBOOK_TARGET", f"target_of_{open_folder.name}:target")
     monkeypatch.chdir(work)
     if stacks:
-        (state.base_folder() / "20260101-left").mkdir()
+        (state.base_folder() / "20260101-000000-1eff").mkdir()
     before = everything_in(open_folder)
     names = {found.name for found in examine(environment=nowhere, clock=NoNap()).examined}
     assert everything_in(open_folder) == before

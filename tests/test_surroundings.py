@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import surroundings
+from harness import machine, surroundings
 from harness.stack.embedded.sources import Source, Standing
 from harness.surroundings import Health, look_at_cache, look_at_delay, look_at_memory, look_at_user
 
@@ -57,8 +57,8 @@ def test_a_container_s_limits_count_and_not_the_machine_s(
         "cpu.max": "50000 100000",
     }.items():
         (tmp_path / name).write_text(value)
-    monkeypatch.setattr(surroundings, "_CGROUP", tmp_path)
-    assert surroundings._memory() == (0.75, 1.0)
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    assert machine.memory_gib() == (0.75, 1.0)
     assert surroundings._cores() == 0.5
 
 

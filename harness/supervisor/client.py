@@ -190,7 +190,7 @@ class Lifeline:
 
 
 def launch(
-    *, run_id: str, base: Path, logs: Path | None, lease_s: float | None = None
+    *, run_id: str, base: Path, logs: Path | None, data_in: Path | None = None, lease_s: float | None = None
 ) -> tuple[SupervisorClient, Lifeline | None]:
     """Start a supervisor and connect to it.
 
@@ -198,6 +198,7 @@ def launch(
         run_id: The name of the stack's folder.
         base: Where it is made.
         logs: Where services' output goes; None for the state folder.
+        data_in: Where the folder for their data is made; None for in the stack's.
         lease_s: None to hold the stack by a pipe; else how long it lives without being renewed.
 
     Returns:
@@ -208,7 +209,13 @@ def launch(
     """
     folder = state.StateFolder(base / run_id)
     argument = as_argument(
-        Assignment(run_id=run_id, base=str(base), logs=str(logs.resolve()) if logs else "", lease_s=lease_s)
+        Assignment(
+            run_id=run_id,
+            base=str(base),
+            logs=str(logs.resolve()) if logs else "",
+            data_in=str(data_in) if data_in else "",
+            lease_s=lease_s,
+        )
     )
     popen = subprocess.Popen(
         [sys.executable, "-m", "harness.supervisor.server", argument],

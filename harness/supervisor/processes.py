@@ -166,14 +166,15 @@ def marked(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     return {**environment, MARK: str(folder)}
 
 
-def belonging_to(folder: Path) -> list[psutil.Process]:
+def belonging_to(*folders: Path) -> list[psutil.Process]:
     """Every living process of a stack, or of one service of it, except this one.
 
-    That is, whoever was started with the mark of this folder or of one below. PostgreSQL's backends and Valkey write
-    their titles over their environment: who has none at all is known by its working folder, which neither changes. A
-    person's shell or pager in that folder has an environment without the mark, and is none of ours.
+    That is, whoever was started with the mark of one of these folders or of one below. PostgreSQL's backends and Valkey
+    write their titles over their environment: who has none at all is known by its working folder, which neither
+    changes. A person's shell or pager in that folder has an environment without the mark, and is none of ours.
     """
-    inside = f"{folder}{os.sep}"
+    # A link to where data is kept is not what the kernel calls a working folder.
+    inside = tuple(f"{name}{os.sep}" for folder in folders for name in {str(folder), str(folder.resolve())})
     found = []
     for process in psutil.process_iter():
         if process.pid == os.getpid():

@@ -185,7 +185,7 @@ class Supervisor:
                 takes="A recording takes some MB a minute.",
                 instead="choose another folder with --runs",
             )
-        return state.no_room(self.folder.path)
+        return self.folder.no_room_for_data()
 
     async def _reserve(self, *, count: int) -> list[int]:
         async with awaited_base_lock(self.folder.path.parent):
@@ -230,18 +230,28 @@ class Supervisor:
 
 @dataclass(frozen=True, kw_only=True)
 class Assignment:
-    """What a supervisor is started with, as one JSON argument."""
+    """What a supervisor is started with, as one JSON argument.
+
+    Attributes:
+        run_id: The name of the stack's folder.
+        base: Where it is made.
+        logs: Where services' output goes; "" for the stack's folder.
+        data_in: Where the folder for data is made; "" for in the stack's.
+        lease_s: None to live by the pipe that standard input is.
+    """
 
     run_id: str
     base: str
     logs: str
+    data_in: str = ""
     lease_s: float | None = None
 
 
 def main(argument: str) -> None:
     """Hold the folder, serve, leave nothing. Standard input is the pipe, unless there is a lease."""
     assignment = msgspec.json.decode(argument, type=Assignment)
-    with state.held_folder(Path(assignment.base), assignment.run_id) as folder:
+    data_in = Path(assignment.data_in) if assignment.data_in else None
+    with state.held_folder(Path(assignment.base), assignment.run_id, data_in=data_in) as folder:
         logs = Path(assignment.logs or folder.path)
         supervisor = Supervisor(folder, logs, assignment.lease_s)
         pipe = os.dup(0) if assignment.lease_s is None else None

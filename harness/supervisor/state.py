@@ -11,6 +11,7 @@ because PostgreSQL, which refuses to run as root, must be able to reach its data
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -30,8 +31,10 @@ from harness.supervisor.base_lock import base_lock
 from harness.supervisor.processes import open_folder
 
 STATE_VARIABLE = "DRILLBOOK_STATE"
+DATA_VARIABLE = "DRILLBOOK_DATA"
 SOCKET_PATH_BYTES = 103  # macOS takes 104 with the zero at the end, Linux a few more
 _SOCKET = "s"
+_RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")  # of `new_run_id`
 
 
 def base_folder() -> Path:
@@ -54,12 +57,14 @@ def base_path() -> Path:
         ConfigError: Its path is too long.
     """
     uid = os.getuid()
-    base = Path(os.environ.get(STATE_VARIABLE) or f"/tmp/drillbook-{uid}")  # noqa: S108 - `refuse_others`
+    # A folder of our own in whichever was named: what else is in that one must never be taken for ours.
+    named = os.environ.get(STATE_VARIABLE)
+    base = Path(named, "drillbook") if named else Path(f"/tmp/drillbook-{uid}")  # noqa: S108 - `refuse_others`
     longest = SOCKET_PATH_BYTES - len(os.fsencode(f"/{new_run_id()}/{_SOCKET}"))
     if len(os.fsencode(base)) > longest:
         raise ConfigError(
-            f"{STATE_VARIABLE} may have {longest} bytes, got {len(os.fsencode(base))} ({base}): the path of a Unix "
-            "socket in it would be longer than the operating system takes. Name a shorter one, such as one in /tmp."
+            f"{base} may have {longest} bytes, got {len(os.fsencode(base))}: the path of a Unix "
+            f"socket in it would be longer than the operating system takes. Set {STATE_VARIABLE} to a shorter one."
         )
     return base
 
@@ -80,12 +85,17 @@ def refuse_others(base: Path) -> None:
         )
 
 
-def no_room(folder: Path) -> str:
-    """What to say when a stack's files do not fit."""
+def no_room(folder: Path, *, variable: str = STATE_VARIABLE) -> str:
+    """What to say when a stack's files do not fit.
+
+    Args:
+        folder: Where they were to go.
+        variable: What names another place for them.
+    """
     return full_disk.told(
         folder,
         takes="A stack takes about 300 MB.",
-        instead=f"set {STATE_VARIABLE} to a folder on another disk",
+        instead=f"set {variable} to a folder on another disk",
     )
 
 
@@ -141,9 +151,40 @@ class StateFolder:
         """When it was made, by the wall clock (seconds since 1970): before any process of it."""
         return self.lock.stat().st_mtime if self.lock.exists() else 0.0
 
+    @property
+    def data(self) -> Path:
+        """Where its services work: a folder in this one, or a link to one that lies where data is kept."""
+        return self.path / "data"
+
     def work(self, service: str) -> Path:
         """The working folder of a service."""
-        return self.path / service
+        return self.data / service
+
+    def no_room_for_data(self) -> str:
+        """What to say when the data of its services does not fit."""
+        return no_room(
+            self.data.resolve(), variable=DATA_VARIABLE if self.data.is_symlink() else STATE_VARIABLE
+        )
+
+    def lay_out(self, place: Path | None) -> None:
+        """Make the folder for data: in `place`, or here. The link is there first, so that whoever sweeps knows of it.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        if place:
+            self.data.symlink_to(place / self._data_name)
+        made = self.data.readlink() if place else self.data
+        try:
+            made.mkdir()
+        except OSError:  # one that is there already is somebody else's, and not ours to remove
+            self.data.unlink(missing_ok=True)
+            raise
+        made.chmod(0o711)
+
+    @property
+    def _data_name(self) -> str:
+        return f"drillbook-{os.getuid()}-{self.run_id}"
 
     def is_held(self) -> bool:
         """Whether a supervisor lives. Only meaningful under `base_lock`."""
@@ -157,17 +198,30 @@ class StateFolder:
         return False
 
     def remove(self) -> None:
-        """Delete the folder with all that is in it; a second time does nothing."""
+        """Delete the folder and its data; a second time does nothing."""
+        # Only what we can have made: a link that somebody bent elsewhere is deleted, and not what it shows.
+        if self.data.is_symlink() and (elsewhere := self.data.readlink()).name == self._data_name:
+            shutil.rmtree(elsewhere, ignore_errors=True)  # it follows no link
         shutil.rmtree(self.path, ignore_errors=True)
 
 
 @contextmanager
-def held_folder(base: Path, run_id: str) -> Iterator[StateFolder]:
+def held_folder(base: Path, run_id: str, *, data_in: Path | None = None) -> Iterator[StateFolder]:
     """A new folder, locked until the end of the block.
+
+    Args:
+        base: Where it is made.
+        run_id: Its name, as `new_run_id` makes them: others are nobody's to sweep.
+        data_in: Where the folder for data is made; None for in the new folder.
 
     Raises:
         StackError: A run of that name is there already, or the folder cannot be made.
+        ConfigError: That is no run's name.
     """
+    if not _RUN_ID.fullmatch(run_id):
+        raise ConfigError(
+            f"a run must be called as 20261123-141502-7f3a is, got {run_id!r}: nobody would find what it leaves."
+        )
     folder = StateFolder(base / run_id)
     with base_lock(base):
         try:
@@ -178,14 +232,26 @@ def held_folder(base: Path, run_id: str) -> Iterator[StateFolder]:
         file = folder.lock.open("w")
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it is new: there is nobody to wait for
     try:
+        try:
+            folder.lay_out(data_in)
+        except OSError as error:
+            folder.remove()
+            raise StackError(f"no folder for data could be made for {folder.path}: {error}") from error
         yield folder
     finally:
         file.close()
 
 
 def folders(base: Path) -> list[StateFolder]:
-    """Every stack's folder, live or dead, oldest first."""
-    return [StateFolder(path) for path in sorted(base.iterdir()) if path.is_dir()]
+    """Every stack's folder, live or dead, oldest first. Whatever else is there is none of ours."""
+    return [StateFolder(path) for path in sorted(base.iterdir()) if _is_ours(path)]
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether it can only have been made by `held_folder`, which may have been killed before it made the lock."""
+    if not _RUN_ID.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+        return False
+    return (path / "lock").exists() or not any(path.iterdir())
 
 
 def append_line(path: Path, line: dict[str, Any]) -> None:

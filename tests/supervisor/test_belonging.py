@@ -47,15 +47,15 @@ def somebody(folder: Path, environment: dict[str, str]) -> Iterator[psutil.Proce
 @pytest.fixture
 def dead_run(base: Path) -> state.StateFolder:
     """What a killed run has left: a folder that nobody holds."""
-    folder = state.StateFolder(base / "20260101-000000-dead")
-    (folder.path / "kafka-1").mkdir(parents=True)
+    with state.held_folder(base, "20260101-000000-dead") as folder:
+        folder.work("kafka-1").mkdir()
     return folder
 
 
 def test_a_strangers_pager_in_a_dead_runs_folder_lives_through_the_sweep(
     dead_run: state.StateFolder, base: Path
 ) -> None:
-    with somebody(dead_run.path / "kafka-1", {"PATH": os.environ["PATH"]}) as pager:
+    with somebody(dead_run.work("kafka-1"), {"PATH": os.environ["PATH"]}) as pager:
         [swept] = sweep.sweep(base)
         assert swept.processes == 0
         assert pager.is_running()
@@ -66,7 +66,7 @@ def test_a_strangers_pager_in_a_dead_runs_folder_lives_through_the_sweep(
 def test_a_process_with_the_runs_mark_is_ended_wherever_it_works(
     dead_run: state.StateFolder, base: Path, tmp_path: Path
 ) -> None:
-    with somebody(tmp_path, processes.marked({}, dead_run.path / "kafka-1")) as ours:
+    with somebody(tmp_path, processes.marked({}, dead_run.work("kafka-1"))) as ours:
         [swept] = sweep.sweep(base)
         assert swept.processes == 1
         assert gone([ours])
@@ -75,9 +75,9 @@ def test_a_process_with_the_runs_mark_is_ended_wherever_it_works(
 def test_a_process_that_wrote_over_its_environment_is_known_by_its_folder(
     dead_run: state.StateFolder, base: Path
 ) -> None:
-    with somebody(dead_run.path / "kafka-1", {}) as backend:
+    with somebody(dead_run.work("kafka-1"), {}) as backend:
         assert processes.belonging_to(dead_run.path) == [backend]
-        assert processes.belonging_to(dead_run.path / "kafka-1") == [backend]
+        assert processes.belonging_to(dead_run.work("kafka-1")) == [backend]
         assert processes.belonging_to(dead_run.path / "kafka") == []
         sweep.sweep(base)
         assert gone([backend])
@@ -145,7 +145,7 @@ def test_folders_are_open_to_the_users_of_servers_whatever_the_umask(
     monkeypatch.setenv(state.STATE_VARIABLE, str(base))
     before = os.umask(0o077)
     try:
-        with state.held_folder(state.base_folder(), "run") as folder:
+        with state.held_folder(state.base_folder(), state.new_run_id()) as folder:
             spec = ProcessSpec(
                 name="server",
                 argv=("true",),
@@ -156,7 +156,13 @@ def test_folders_are_open_to_the_users_of_servers_whatever_the_umask(
                 files={"config/one.conf": "a = 1\n"},
             )
             processes.prepare_folder(spec, folder.work("server"))
-            ways = [base, folder.path, folder.work("server"), folder.work("server") / "config"]
-            assert [path.stat().st_mode & 0o001 for path in ways] == [1, 1, 1, 1]
+            ways = [
+                folder.path.parent,
+                folder.path,
+                folder.data,
+                folder.work("server"),
+                folder.work("server") / "config",
+            ]
+            assert [path.stat().st_mode & 0o001 for path in ways] == [1, 1, 1, 1, 1]
     finally:
         os.umask(before)

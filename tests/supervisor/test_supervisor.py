@@ -42,7 +42,7 @@ def test_killing_the_supervisor_kills_what_it_started_and_a_sweep_clears_the_res
     supervisor.kill()
     supervisor.wait(5)
     [swept] = sweep.sweep(base)
-    assert swept.run_id == "test"
+    assert swept.run_id == "20260101-000000-0000"
     assert gone(family)
     assert not client.folder.path.exists()
     assert sweep.sweep(base) == []
@@ -103,7 +103,7 @@ def test_two_stacks_are_never_given_the_same_port(
     base: Path, held: tuple[SupervisorClient, Lifeline]
 ) -> None:
     client, _ = held
-    other, lifeline = launch(run_id="other", base=base, logs=None)
+    other, lifeline = launch(run_id="20260101-000000-0001", base=base, logs=None)
     assert lifeline is not None
     try:
         mine, theirs = client.reserve_ports(200), other.reserve_ports(200)
@@ -114,7 +114,7 @@ def test_two_stacks_are_never_given_the_same_port(
 
 
 def test_a_detached_stack_ends_with_its_lease(base: Path) -> None:
-    client, lifeline = launch(run_id="leased", base=base, logs=None, lease_s=1.5)
+    client, lifeline = launch(run_id="20260101-000000-0002", base=base, logs=None, lease_s=1.5)
     assert lifeline is None
     family = start(client)
     client.close()

@@ -227,9 +227,8 @@ def _initialise(postgres: Postgres, cluster: Path) -> None:
 
 _ENVIRONMENT = {"PATH": os.defpath, "LANG": "C", "LC_ALL": "C", "TZ": "UTC"}
 
-# fsync stays on. A drill kills processes and never the operating system, so what was written would be safe
-# without it; but a commit would then take a time that no real service sees, and hide what waiting for it
-# does.
+# fsync stays on, though a drill kills processes and never the operating system: where data lies on a disk
+# (see harness.supervisor.data), a commit takes the time that real services wait for.
 _SETTINGS: Mapping[str, str] = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",

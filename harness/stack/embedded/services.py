@@ -17,7 +17,6 @@ from harness.stack import LOOPBACK, Address, State
 from harness.stack.embedded.readiness import is_ready
 from harness.stack.process import ProcessSpec
 from harness.supervisor.client import SupervisorClient
-from harness.supervisor.state import no_room
 
 SIGNAL_TIMEOUT_S = 10.0
 LOG_LINES_SHOWN = 15
@@ -134,7 +133,7 @@ class EmbeddedService:
 
     def _explained(self) -> str:
         words = self.last_words()
-        disk = no_room(self.supervisor.folder.path) if full_disk.was_met(words) else ""
+        disk = self.supervisor.folder.no_room_for_data() if full_disk.was_met(words) else ""
         return f"Its last words:\n{words}\n{disk}".rstrip()
 
     def last_words(self, lines: int = LOG_LINES_SHOWN) -> str:

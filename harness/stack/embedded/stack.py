@@ -74,7 +74,7 @@ class EmbeddedStack:
     @property
     def data_folder(self) -> Path:
         """Where all its processes work."""
-        return self.supervisor.folder.path
+        return self.supervisor.folder.data
 
     @property
     def versions(self) -> Mapping[str, str]:

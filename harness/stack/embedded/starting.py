@@ -18,7 +18,7 @@ from harness.stack.embedded.programs import Programs, gather
 from harness.stack.embedded.reset import databases_as_made, topics_as_made
 from harness.stack.embedded.stack import EmbeddedStack
 from harness.stack.target import BALANCER, POSTGRES, Target
-from harness.supervisor import state
+from harness.supervisor import data, state
 from harness.supervisor.client import Lifeline, SupervisorClient, launch
 from harness.supervisor.sweep import sweep
 
@@ -74,8 +74,12 @@ def launched(settings: Settings, narrator: Narrator, *, lease_s: float | None = 
         narrator.step(f"found and cleared: {found}")
     run_id = state.new_run_id()
     recordings = (settings.runs / run_id).resolve()
+    # What lives by a lease is to outlive a login, after which a system may clear its memory of what was kept there.
+    data_in = data.place().folder if lease_s is None else None
     with _gathering(narrator) as programs:
-        supervisor, lifeline = launch(run_id=run_id, base=base, logs=recordings / LOGS, lease_s=lease_s)
+        supervisor, lifeline = launch(
+            run_id=run_id, base=base, logs=recordings / LOGS, data_in=data_in, lease_s=lease_s
+        )
         yield Launched(
             run_id=run_id, supervisor=supervisor, lifeline=lifeline, programs=programs, recordings=recordings
         )

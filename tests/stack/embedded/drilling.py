@@ -102,7 +102,7 @@ class Drilling:
 
     def folder(self) -> state.StateFolder:
         """The state folder of its one stack."""
-        [found] = state.folders(self.base)
+        [found] = state.folders(self.base) if self.base.exists() else []
         return found
 
     def process(self, service: str) -> psutil.Process:
@@ -132,7 +132,7 @@ class Drilling:
         found = [
             f"process {one.pid} {one.name()}" for one in processes.alive(processes.belonging_to(self.base))
         ]
-        found += [f"folder {one.path.name}" for one in state.folders(self.base)]
+        found += [f"folder {one.path.name}" for one in state.folders(self.base)] if self.base.exists() else []
         found += [f"port {port}" for port in busy(self.ports)]
         return found + sorted(shared_memory() - self.memory_before if self.memory_before is not None else ())
 
@@ -173,14 +173,14 @@ def drilling(
         terminal: A terminal's end that it has for its own; then nobody listens to what it says.
         wrapped_in: A command that runs it.
     """
-    base, runs = folder / "state", folder / "runs"
-    base.mkdir(mode=0o711, exist_ok=True)
+    base, runs = folder / "state" / "drillbook", folder / "runs"
+    base.parent.mkdir(mode=0o711, exist_ok=True)
     popen = subprocess.Popen(
         [*wrapped_in, str(DRILL), "run", *arguments, "--scenarios", scenarios],
         cwd=ROOT,
         env={
             **os.environ,
-            state.STATE_VARIABLE: str(base),
+            state.STATE_VARIABLE: str(base.parent),
             "DRILLBOOK_TARGET": f"tests.stack.embedded.targets:{target}",
             "DRILLBOOK_RUNS": str(runs),
             "DRILLBOOK_BROKERS": "1",

@@ -23,6 +23,7 @@ from harness.supervisor.ports import busy
 from tests.stack.embedded.drilling import DRILL, ROOT, ports_of, shared_memory, short_folder
 
 WITHIN_S = 5.0
+MEMORY = Path("/dev/shm")  # noqa: S108 - where drills keep data, unless told otherwise
 # What a whole short drill takes on two cores, from the command to its end; moments are drawn from all of it.
 LENGTH_S = 16.0
 
@@ -82,10 +83,11 @@ def kill_at(at_s: float, *, group: bool, folder: Path) -> Aftermath:
         group: Kill its whole process group, as a closing terminal or a CI runner may.
         folder: For state and recordings of this drill alone; its path must be short.
     """
-    base, runs = folder / "state", folder / "runs"
+    base, runs = folder / "state" / "drillbook", folder / "runs"
     before = shared_memory()
     environment = os.environ | {
-        state.STATE_VARIABLE: str(base),
+        state.STATE_VARIABLE: str(base.parent),
+        state.DATA_VARIABLE: str(MEMORY if MEMORY.is_dir() else folder),
         "DRILLBOOK_TARGET": "tests.stack.embedded.targets:running",
         "DRILLBOOK_RUNS": str(runs),
         "DRILLBOOK_BROKERS": "1",
@@ -101,7 +103,7 @@ def kill_at(at_s: float, *, group: bool, folder: Path) -> Aftermath:
         start_new_session=True,
     )
     SYSTEM_CLOCK.sleep(at_s)
-    base.mkdir(mode=0o711, exist_ok=True)
+    base.mkdir(mode=0o711, parents=True, exist_ok=True)
     stage, ports, running = stage_of(base, runs), ports_of(base), len(processes.belonging_to(base))
     (os.killpg if group else os.kill)(drill.pid, signal.SIGKILL)
     killed_ns = SYSTEM_CLOCK.now_ns()
