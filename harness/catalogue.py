@@ -5,6 +5,7 @@ verdict of the first would be taken for the second's.
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import pytest
 
 SCENARIO_MARK = "scenario"
 DETECTS_MARK = "detects"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ def scenario_info(item: pytest.Item) -> ScenarioInfo | None:
             f"@pytest.mark.{DETECTS_MARK}(defect, by=claim), got {[mark, *promises]}: without them the drill cannot be "
             "named or its defects counted."
         )
+    if not isinstance(mark.args[0], str) or not _NAME.fullmatch(mark.args[0]):
+        raise pytest.UsageError(
+            f"{item.nodeid}: a scenario's name must be letters, digits, - and _, got {mark.args[0]!r}: it is what "
+            "people type, and what its recordings are called."
+        )
     call = getattr(item, "callspec", None)
     name = f"{mark.args[0]}[{call.id}]" if call else str(mark.args[0])
     why = " ".join((getattr(item, "function", item).__doc__ or "").split())
@@ -79,8 +86,15 @@ def is_meant(name: str, asked: str) -> bool:
     return asked in {name, name.partition("[")[0]}
 
 
-def asked_for(names: Sequence[str], found: Mapping[str, pytest.Item]) -> list[pytest.Item]:
+def asked_for(
+    names: Sequence[str], found: Mapping[str, pytest.Item], skipped: Sequence[str] = ()
+) -> list[pytest.Item]:
     """The scenarios meant by some names, in their order.
+
+    Args:
+        names: What was asked for.
+        found: What was collected.
+        skipped: What is in files that skip themselves: it is there, and not among `found`.
 
     Raises:
         pytest.UsageError: There is none of that name.
@@ -88,8 +102,8 @@ def asked_for(names: Sequence[str], found: Mapping[str, pytest.Item]) -> list[py
     chosen: dict[str, pytest.Item] = {}
     for asked in names:
         hits = {name: item for name, item in found.items() if is_meant(name, asked)}
-        if not hits:
-            raise pytest.UsageError(unknown_scenario(asked, list(found)))
+        if not hits and not any(is_meant(name, asked) for name in skipped):
+            raise pytest.UsageError(unknown_scenario(asked, [*found, *skipped]))
         chosen |= hits
     return list(chosen.values())
 

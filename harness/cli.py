@@ -5,6 +5,7 @@ shell's completion do not wait for servers' clients. Exit codes are part of the 
 and so is what `--json` prints: standard output is for results, everything else goes to standard error.
 """
 
+import json as json_library
 import math
 import os
 import sys
@@ -21,6 +22,7 @@ from harness.interruption import unwinding
 from harness.listening import forget, whoever_listens
 
 LEASE_MIN_MIN = 0.1  # minutes; a stack takes a good part of that to start
+LEASE_MAX_MIN = 7 * 24 * 60.0  # what nobody has looked for in a week is forgotten
 _COMPLETING = "_DRILL_COMPLETE"  # set by the shell after a Tab
 
 app = typer.Typer(
@@ -40,7 +42,13 @@ def print_json(value: Any) -> None:
     import msgspec  # noqa: PLC0415 - see above
 
     try:
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+        document = msgspec.json.format(msgspec.json.encode(value), indent=2)
+    except (
+        UnicodeEncodeError
+    ):  # a path that is no UTF-8, which Python keeps as surrogates and reads back from \\udcXX
+        document = json_library.dumps(msgspec.to_builtins(value), indent=2).encode()
+    try:
+        sys.stdout.buffer.write(document + b"\n")
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         forget(sys.stdout)  # whoever asked has gone; what came of it stands
@@ -50,6 +58,20 @@ def print_json(value: Any) -> None:
             f"the result could not be written to standard output: {error.strerror}. What is there of it is cut off; "
             "take it to a place with room."
         ) from error
+
+
+def _print_judged(value: Any, code: ExitCode) -> None:
+    """Print a result for machines. Where it cannot be written, a verdict other than PASS matters more.
+
+    Raises:
+        DrillError: It could not be written, and there is nothing worse to tell.
+    """
+    try:
+        print_json(value)
+    except DrillError as error:
+        if code is ExitCode.PASS:
+            raise
+        complain(terminal(), str(error))
 
 
 def _version(wanted: bool) -> None:
@@ -116,15 +138,12 @@ def run(  # noqa: PLR0913, PLR0917 - one for each flag
             print_json(refused_data(error))
         raise
     try:
-        try:
-            report(outcome, junit=junit)
-        finally:
-            if json:
-                print_json(session_data(outcome))
-    except DrillError as error:
-        if outcome.code is ExitCode.PASS:
-            raise
-        complain(terminal(), str(error))  # of less weight than what the session came to
+        report(outcome, junit=junit)
+    except DrillError as error:  # of less weight than what the session came to, unless that was PASS
+        complain(terminal(), str(error))
+        outcome = outcome.unreported(str(error), error.exit_code)
+    if json:
+        _print_judged(session_data(outcome), outcome.code)
     raise typer.Exit(outcome.code)
 
 
@@ -139,7 +158,7 @@ def judge(run_dir: flags.RunDir, json: flags.Json = False) -> None:
     judgement = judge_again(run_dir)
     code = print_judgement(judgement)
     if json:
-        print_json(as_data(judgement))
+        _print_judged(as_data(judgement), code)
     raise typer.Exit(code)
 
 
@@ -167,7 +186,7 @@ def detect(
     detections = detect_all(scenarios, arguments, defects or ())
     print_detections(detections)
     if json:
-        print_json([asdict(found) | {"caught": found.caught} for found in detections])
+        _print_judged([asdict(found) | {"caught": found.caught} for found in detections], overall(detections))
     raise typer.Exit(overall(detections))
 
 
@@ -247,10 +266,10 @@ def _minutes(text: str) -> float:
         minutes = float(text)
     except ValueError:
         minutes = math.nan
-    if not LEASE_MIN_MIN <= minutes < math.inf:
+    if not LEASE_MIN_MIN <= minutes <= LEASE_MAX_MIN:
         raise ConfigError(
-            f"lease must be a number of minutes, {LEASE_MIN_MIN:g} or more, got {text!r}: the stack ends "
-            "when it is over."
+            f"lease must be a number of minutes from {LEASE_MIN_MIN:g} to {LEASE_MAX_MIN:g} (a week), got {text!r}: "
+            "the stack ends when it is over."
         )
     return minutes
 

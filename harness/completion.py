@@ -5,6 +5,7 @@ to find it. What cannot be read is passed over: a Tab never fails.
 """
 
 import ast
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,20 +15,37 @@ SCENARIO, DETECTS = "scenario", "detects"
 
 def marked(place: Path, mark: str) -> Iterator[str]:
     """The first argument of every `@pytest.mark.<mark>("…")` in a test file, or in those of a folder, each once."""
-    seen: set[str] = set()
-    for file in [place] if place.is_file() else sorted(place.rglob("test_*.py")):
-        try:
-            tree = ast.parse(file.read_bytes())
-        except (OSError, SyntaxError, ValueError):
-            continue
-        for node in ast.walk(tree):
-            match node:
-                case ast.Call(
-                    func=ast.Attribute(attr=name, value=ast.Attribute(attr="mark")),
-                    args=[ast.Constant(value=str(first)), *_],
-                ) if name == mark and first not in seen:
-                    seen.add(first)
-                    yield first
+    files = [place] if place.is_file() else sorted(place.rglob("test_*.py"))
+    yield from dict.fromkeys(name for file in files for name in _marked_in(file, mark))
+
+
+def written_down(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Every scenario that is marked in a Python file of a folder, however that is called, with the file.
+
+    Folders whose name begins with a dot and virtual environments are somebody else's.
+    """
+    for where, folders, files in os.walk(folder):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and not Path(where, name, "pyvenv.cfg").exists()
+        )
+        for file in sorted(name for name in files if name.endswith(".py")):
+            yield from ((name, Path(where, file)) for name in _marked_in(Path(where, file), SCENARIO))
+
+
+def _marked_in(file: Path, mark: str) -> Iterator[str]:
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr=name, value=ast.Attribute(attr="mark")),
+                args=[ast.Constant(value=str(first)), *_],
+            ) if name == mark:
+                yield first
 
 
 def scenario_names(folder: Path, begun: str) -> list[str]:

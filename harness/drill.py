@@ -4,6 +4,7 @@ Load, faults and probes are brought together and what happens is written down. N
 all is recorded, the recording is loaded from disk, as anybody could later, and the claims decide.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from harness.checks import Claim
 from harness.checks.judging import judge, overall
 from harness.clock import NS_PER_S, Clock
-from harness.errors import DrillError, RecordingError, RecordingLostError, StackError
+from harness.errors import ConfigError, DrillError, RecordingError, RecordingLostError, StackError
 from harness.faults.schedule import FaultPlan, Planned, RunningPlan
 from harness.identity import described, folder_name, replay_line
 from harness.interruption import is_interruption
@@ -24,16 +25,18 @@ from harness.observing import Observation
 from harness.phases import Phases
 from harness.probes.heartbeat import DiskHeartbeat, Heartbeat
 from harness.probes.machine_cpu import MachineCpu
-from harness.probes.polling import Polling, final_readings, read_once
+from harness.probes.polling import Polling, final_readings
 from harness.recording.history import History
 from harness.recording.recorder import Recorder
 from harness.recording.records import Phase, PhaseStarted, Reading, Stream
-from harness.recording.rundir import COMPLETED, INTERRUPTED, write_findings
+from harness.recording.rundir import COMPLETED, INTERRUPTED, shown, write_findings
 from harness.settings import Settings
 from harness.stack.drillable import DrillableStack, RunningLoad
 from harness.watch import Watch
 
 READING_TIMEOUT_S = 15.0
+# What a machine may stall for while the target is given its time: that is not had, and is taken off it (checks.rest).
+STALLED_S_MAX = 1.0
 END = "end"
 LOSSES = "ended by itself"
 
@@ -52,6 +55,14 @@ class Load:
     rate_per_s: float
     timeout_s: float = 10.0
 
+    def __post_init__(self) -> None:
+        """Refuse a load that is none, before anything is started for it."""
+        for name in ("rate_per_s", "timeout_s"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(
+                    f"{name} must be a number above 0, got {getattr(self, name)}: without load nothing is proven."
+                )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Drill:
@@ -64,6 +75,7 @@ class Drill:
         load, faults, phases, claims, observing: What the scenario says.
         seed: Of all randomness.
         attempt: 0, or 1 for the one that follows an INCONCLUSIVE one.
+        scenarios: The folder that `--scenarios` must name to find it again; "" for the usual one.
     """
 
     stack: DrillableStack
@@ -79,6 +91,7 @@ class Drill:
     seed: int
     attempt: int
     clock: Clock
+    scenarios: str = ""
 
     def hold(self) -> Judgement:
         """Run it through all phases and judge what was recorded, however it ended."""
@@ -110,22 +123,28 @@ class Drill:
 
     def _judge(self, run_dir: Path) -> Judgement:
         findings = judge(History.load(run_dir))
-        write_findings(run_dir, findings)
+        try:
+            write_findings(run_dir, findings)
+        except RecordingError as error:  # a verdict that was reached is not lost for want of room
+            self.narrator.step(
+                f"the findings are only told, not kept beside the recording: {error.__cause__}"
+            )
         return Judgement(
             scenario=self.scenario,
             verdict=overall(findings),
             findings=findings,
-            run_dir=_shown(run_dir),
+            run_dir=shown(run_dir),
             replay=replay_line(self),
         )
 
     def _through_all_phases(self, recorder: Recorder) -> None:
-        note = _PhaseNotes(recorder, self.stack, self.clock, self.narrator)
+        note = _PhaseNotes(recorder, self.clock, self.narrator)
         with ExitStack() as held:
             held.enter_context(Heartbeat(recorder.run_dir))
             held.enter_context(DiskHeartbeat(recorder.run_dir, self.stack.data_folder))
             generator = held.enter_context(self._generator(recorder.run_dir))
-            polling = held.enter_context(Polling(self.observing.watched, every_s=self.observing.every_s))
+            watched = (*self.observing.watched, MachineCpu())
+            polling = held.enter_context(Polling(watched, every_s=self.observing.every_s))
             polling.start(self.stack, recorder)
             schedule = self._schedule(recorder)
             held.callback(schedule.close)
@@ -200,8 +219,8 @@ class Drill:
         """Wait for everything open to settle, but no longer than it may take; and at least for the quiet time."""
         generator.wait_done(within_s=self.load.timeout_s + 5)
         begin_ns = self.clock.now_ns()
-        quiet_until = begin_ns + round(self.phases.quiet_s * NS_PER_S)
-        give_up_at = begin_ns + round(self.phases.converge_s * NS_PER_S)
+        quiet_until = begin_ns + round((self.phases.quiet_s + STALLED_S_MAX) * NS_PER_S)
+        give_up_at = begin_ns + round((self.phases.converge_s + STALLED_S_MAX) * NS_PER_S)
         watch.until(give_up_at, unless=lambda: self.clock.now_ns() >= quiet_until and self._settled())
 
     def _settled(self) -> bool:
@@ -227,17 +246,14 @@ class Drill:
 
 @dataclass
 class _PhaseNotes:
-    """Writes down when each phase really began, and what the machine's processors had done until then."""
+    """Writes down when each phase really began."""
 
     recorder: Recorder
-    stack: DrillableStack
     clock: Clock
     narrator: Narrator
 
     def started(self, phase: Phase) -> None:
         self.recorder.note(Stream.PHASES, PhaseStarted(phase=phase.value, at_ns=self.clock.now_ns()))
-        cpu = read_once(MachineCpu(), self.stack, timeout_s=READING_TIMEOUT_S, clock=self.clock)
-        self.recorder.note(Stream.READINGS, cpu)
         self.narrator.step(f"{phase.value} begins")
 
     def ended(self) -> None:
@@ -247,11 +263,3 @@ class _PhaseNotes:
 def _can_be_judged(error: BaseException) -> bool:
     """Whether there still is a recording to judge."""
     return isinstance(error, DrillError) and not isinstance(error, RecordingLostError)
-
-
-def _shown(path: Path) -> Path:
-    """A path as short as a person would type it."""
-    try:
-        return path.relative_to(Path.cwd())
-    except ValueError:
-        return path

@@ -5,14 +5,19 @@ the settings, the claims, what the target was told, and the versions of all that
 """
 
 import os
+import shlex
 import subprocess
 import sys
+from hashlib import sha256
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from harness import __version__
 from harness.checks import to_record
 from harness.recording.records import RunInfo
 from harness.settings import Settings
+
+_NAME_MAX = 200  # bytes; a file system takes 255
 
 if TYPE_CHECKING:
     from harness.drill import Drill
@@ -20,16 +25,30 @@ if TYPE_CHECKING:
 
 def folder_name(scenario: str, attempt: int) -> str:
     """The run directory of an attempt, beside those of the session's other drills."""
-    return scenario.replace("/", "-") + (f".again-{attempt}" if attempt else "")
+    name = quote(scenario, safe="[]-_.=, ")
+    if len(name) > _NAME_MAX:
+        name = f"{name[:_NAME_MAX]}-{sha256(scenario.encode(errors='surrogatepass')).hexdigest()[:8]}"
+    return name + (f".again-{attempt}" if attempt else "")
 
 
 def replay_line(drill: "Drill") -> str:
     """The command that holds the same drill again; what is as by default is left out."""
     settings = drill.settings
-    line = f"drill run '{drill.scenario}' --profile {settings.profile} --seed {drill.seed}"
-    if settings.brokers != Settings.model_fields["brokers"].default:
-        line += f" --brokers {settings.brokers}"
-    return line + "".join(f" --variant {variant}" for variant in settings.variants)
+    words = ["drill", "run", drill.scenario, "--profile", settings.profile, "--seed", str(drill.seed)]
+    if settings.brokers != _default("brokers"):
+        words += ["--brokers", str(settings.brokers)]
+    for variant in settings.variants:
+        words += ["--variant", variant]
+    if drill.scenarios:
+        words += ["--scenarios", drill.scenarios]
+    target = (
+        "" if settings.target == _default("target") else f"DRILLBOOK_TARGET={shlex.quote(settings.target)} "
+    )
+    return target + shlex.join(words)
+
+
+def _default(name: str) -> object:
+    return Settings.model_fields[name].default
 
 
 def described(drill: "Drill") -> RunInfo:
@@ -52,7 +71,16 @@ def described(drill: "Drill") -> RunInfo:
             "rate_per_s": drill.load.rate_per_s,
             "load_s": drill.phases.load_s,
             "converge_s": drill.phases.converge_s,
-            "faults": [planned.fault.title for planned in drill.faults],
+            "faults": [
+                {
+                    "title": planned.fault.title,
+                    "at_s": planned.at_s,
+                    "seconds": drill.phases.impact_s - planned.at_s
+                    if planned.for_s is None
+                    else planned.for_s,
+                }
+                for planned in drill.faults
+            ],
         },
         claims=tuple(to_record(claim) for claim in drill.claims),
         versions={"drillbook": __version__, "python": sys.version.split()[0], **stack.versions},

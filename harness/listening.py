@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
@@ -53,6 +54,12 @@ def forget(stream: IO[str]) -> None:
 def whoever_listens() -> Iterator[None]:
     """Let nothing that is printed in the block fail because nobody reads it, not even when Python ends."""
     out, err = _open(sys.stdout), _open(sys.stderr)
+    for stream in (
+        out,
+        err,
+    ):  # a terminal that has no word for a tick is shown something else, and the drill goes on
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     with redirect_stdout(_heard(out)), redirect_stderr(_heard(err)):
         try:
             yield

@@ -4,8 +4,10 @@ A module of its own: whoever describes a target says it, before a stack of it is
 drill is needed only afterwards.
 """
 
+import math
 from dataclasses import dataclass
 
+from harness.errors import ConfigError
 from harness.probes import Probe
 
 
@@ -26,3 +28,14 @@ class Observation:
     open_work: tuple[Probe, ...]
     every_s: float = 0.5
     gauges: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what would only be noticed once a stack is up."""
+        if not 0 < self.every_s < math.inf:
+            raise ConfigError(f"every_s must be a number above 0, got {self.every_s}. Try 0.5.")
+        names = {probe.name for probe in self.watched}
+        if strange := [probe for probe, _ in self.gauges if probe not in names]:
+            raise ConfigError(
+                f"the gauge {strange[0]!r} is of no watched probe ({', '.join(sorted(names)) or 'there is none'}): it "
+                "would show nothing."
+            )

@@ -10,6 +10,7 @@ a reason; it does not count where everything was skipped; and it does not answer
 its name. A gate that must have a scenario names it.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,8 +21,8 @@ from harness.judgement import EXIT_CODES, Judgement, Trouble
 from harness.recording.records import Verdict
 from harness.recording.rundir import worst
 
-# What pytest makes of a skip whose author gave no reason.
-_NO_REASON = {"", "unconditional skip"}
+# What pytest itself says of a skip whose author gave no reason.
+_NO_REASON = re.compile(r"|unconditional skip|condition: .*|could not import .*", re.DOTALL)
 # Which of several troubles names the session: what the user can mend first.
 _URGENCY = (ExitCode.INCONCLUSIVE, ExitCode.NO_STACK, ExitCode.USAGE, ExitCode.INTERRUPTED)
 
@@ -94,6 +95,15 @@ class Outcome:
             if info.name not in judged and info.name in why
         )
 
+    def unreported(self, told: str, code: ExitCode) -> "Outcome":
+        """The same session, of which a report that somebody asked for could not be made."""
+        trouble = Trouble(scenario="", told=told, code=code)
+        return replace(
+            self,
+            code=code if self.code is ExitCode.PASS else self.code,
+            troubles=(*self.troubles, trouble),
+        )
+
 
 def reckoned(held: Held, interrupted: Sequence[Path] = ()) -> Outcome:
     """Conclude what a session came to.
@@ -147,11 +157,15 @@ def _unproven(held: Held, judged: set[str]) -> Iterator[Trouble]:
         told = "no scenario was chosen. `drill list` shows those that are here."
         yield Trouble(scenario="", told=told, code=ExitCode.USAGE)
     for name, reason in skipped.items():
-        if reason in _NO_REASON:
-            told = f"{name} was skipped without a reason, so nobody can tell whether it should have been. Give one."
+        if _NO_REASON.fullmatch(reason):
+            told = (
+                f"{name} was skipped without a reason of its author's, so nobody can tell whether it should have been. "
+                "Give one: reason=..."
+            )
             yield Trouble(scenario=name, told=told)
     for asked in held.asked:
-        meant = [info.name for info in held.scenarios if is_meant(info.name, asked)]
+        names = dict.fromkeys((*(info.name for info in held.scenarios), *skipped))
+        meant = [name for name in names if is_meant(name, asked)]
         if meant and not judged.intersection(meant) and skipped.keys() >= set(meant):
             told = f"{asked} was asked for by name and was skipped ({skipped[meant[0]]}), so the question is open."
             yield Trouble(scenario=meant[0], told=told)

@@ -4,7 +4,8 @@ The parts and their order are fixed (`harness.recording.records.Phase`), because
 without a steady phase nothing can be blamed on the fault, without converge an operation that is merely late looks lost.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 from harness.errors import ConfigError
 from harness.recording.records import Phase
@@ -35,6 +36,9 @@ class Phases:
 
     def __post_init__(self) -> None:
         """Refuse phases that could prove nothing."""
+        for item in fields(self):
+            if not math.isfinite(getattr(self, item.name)):
+                raise ConfigError(f"{item.name} must be a number of seconds, got {getattr(self, item.name)}.")
         if self.steady_s <= 0:
             raise ConfigError(
                 f"steady_s must be above 0, got {self.steady_s:g}: with no healthy phase nothing can be blamed on the "

@@ -18,8 +18,10 @@ from harness.catalogue import DETECTS_MARK, SCENARIO_MARK, asked_for, catalogued
 from harness.completion import marked
 from harness.console import ConsoleNarrator, terminal
 from harness.errors import ConfigError, DrillError, ExitCode
+from harness.flags import SCENARIOS
 from harness.judgement import Judgement, NothingHeldError, NotPassed, Trouble
 from harness.recording.records import Verdict
+from harness.recording.rundir import shown
 from harness.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,6 +48,9 @@ class Session:
         judgements: Every judged drill, in order.
         troubles: What went wrong in single tests, other than a verdict.
         recordings: Where this session's runs are, once a stack was up.
+        collected: Names of all scenarios that pytest found, before selection, without their parameters.
+        skipped_files: Names of the scenarios in files that skip themselves.
+        begun: Names of the scenarios whose drill was begun.
     """
 
     settings: Settings
@@ -55,6 +60,9 @@ class Session:
     judgements: list[Judgement] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     recordings: Path | None = None
+    collected: tuple[str, ...] = ()
+    skipped_files: list[str] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)
 
 
 SESSION = pytest.StashKey[Session]()
@@ -120,25 +128,36 @@ def _uncaptured(config: pytest.Config) -> IO[str]:
         return os.fdopen(os.dup(2), "w", buffering=1)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    """Remember what is in files that skip themselves: it is there, though it is not among the tests."""
+    report: pytest.CollectReport = yield  # type: ignore[assignment]  # as below
+    if report.skipped:
+        collector.config.stash[SESSION].skipped_files.extend(marked(collector.path, SCENARIO_MARK))
+    return report  # type: ignore[return-value]
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """Keep the scenarios that were asked for by name, see what others leave of them, and lift limits of time."""
     session = config.stash[SESSION]
     found = catalogued(items)
+    session.collected = tuple(name.partition("[")[0] for name in found)
     if found and hasattr(config, "workerinput"):
         raise pytest.UsageError(_NOT_SPREAD)  # xdist hides why a worker refuses; `_refuse_spreading` says it
     if config.pluginmanager.hasplugin("timeout"):  # pytest-timeout: a limit meant for unit tests
         for item in found.values():
             item.add_marker(pytest.mark.timeout(0))
     if session.asked:
-        chosen = asked_for(session.asked, found)
+        chosen = asked_for(session.asked, found, session.skipped_files)
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = chosen
     before = catalogued(items)
     result = yield
     session.left_out = tuple(name for name in before if before[name] not in items)
     for asked in session.asked:
-        if all(name in session.left_out for name in before if is_meant(name, asked)):
+        meant = [name for name in before if is_meant(name, asked)]
+        if meant and all(name in session.left_out for name in meant):
             raise pytest.UsageError(
                 f"{asked} was asked for by name, but -k, -m or a conftest.py leaves it out: it would not be held. Ask "
                 "for one or the other."
@@ -187,6 +206,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         )  # the sentence is for people; a traceback through pytest and the runner is not
     if info and not report.passed and (hasattr(report, "wasxfail") or _passed_strictly(report)):
         _excuse_nothing(report, error, name)
+    if info and report.skipped and name in item.config.stash[SESSION].begun:
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{name} was skipped after its drill had begun ({error}). What was begun has a verdict or none; it is not "
+            "taken back. Skip before `chaos.run(...)`."
+        )
     if report.failed and not isinstance(error, NotPassed):
         ours = isinstance(error, DrillError) or isinstance(report.longrepr, str)
         told = str(report.longrepr) if ours else _broken(report, name)
@@ -268,5 +293,16 @@ def chaos(request: pytest.FixtureRequest, stack: "DrillableStack") -> "Iterator[
         scenario=info.name,
         title=info.why,
         judgements=session.judgements,
+        begun=session.begun,
+        scenarios=_folder_of_scenarios(request.config),
     )
     session.narrator.quiet()
+
+
+def _folder_of_scenarios(config: pytest.Config) -> str:
+    """What `drill run --scenarios` has to be given to find these scenarios again; "" for its default."""
+    named = Path((config.args or ["."])[0].partition("::")[0])
+    folder = (config.invocation_params.dir / named).resolve()
+    folder = folder.parent if folder.is_file() else folder
+    usual = (Path.cwd() / SCENARIOS).resolve()
+    return "" if folder == usual or usual in folder.parents else str(shown(folder))

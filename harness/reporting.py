@@ -84,8 +84,8 @@ def ready_for(out: Path) -> None:
     """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        if out.is_dir():
-            raise IsADirectoryError(f"{out} is a folder")
+        if out.exists() and not out.is_file():  # a folder, or a device, which would be replaced by a file
+            raise OSError(f"{out} is there and is no file")
         if not os.access(out.parent, os.W_OK | os.X_OK):
             raise PermissionError(f"{out.parent} is not writable")
         out.unlink(missing_ok=True)
@@ -174,6 +174,11 @@ def _print_summary(console: Console, outcome: Outcome) -> None:
             told,
             STYLES[judgement.verdict],
         )
+        for finding in judgement.findings:
+            if (
+                finding.verdict is not Verdict.PASS
+            ):  # again, where a log's last lines are all that one is shown
+                say(console, f"{finding.claim}: {finding.because}", indent=18, style="dim")
     for name, reason in outcome.skipped:
         _print_row(console, "-", "SKIPPED", name, reason or "no reason given", "bold yellow")
     for name, _ in outcome.not_held:

@@ -27,7 +27,13 @@ __all__ = ["Chaos", "Load", "Observation"]
 
 @dataclass
 class Chaos:
-    """What a scenario drills with. One for each test; the stack is shared."""
+    """What a scenario drills with. One for each test; the stack is shared.
+
+    Attributes:
+        judgements: Of the session's drills; every attempt is added.
+        begun: Names of the session's scenarios whose drill was begun; this one's is added.
+        scenarios: As of `Drill`.
+    """
 
     stack: DrillableStack
     settings: Settings
@@ -35,6 +41,8 @@ class Chaos:
     scenario: str
     title: str
     judgements: list[Judgement] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)
+    scenarios: str = ""
     clock: Clock = SYSTEM_CLOCK
 
     def run(
@@ -59,6 +67,18 @@ class Chaos:
                 f"{self.scenario} has faults but impact_s is {phases.impact_s:g}: they would never be injected. "
                 "Give the impact phase some seconds."
             )
+        if self.scenario in self.begun:
+            raise ConfigError(
+                f"{self.scenario} calls chaos.run a second time: its verdict and its recording could not be told from "
+                "the first's. Give it a scenario of its own, or parametrise this one."
+            )
+        ids = [claim.id for claim in claims]
+        if twice := sorted({name for name in ids if ids.count(name) > 1}):
+            raise ConfigError(
+                f"the claims {', '.join(twice)} of {self.scenario} occur twice: their findings could not be told "
+                "apart. Rename one."
+            )
+        self.begun.append(self.scenario)
         seed = self.settings.seed if self.settings.seed is not None else fresh_seed()
         for attempt in range(1 + self.settings.retry_inconclusive):
             drill = Drill(
@@ -75,6 +95,7 @@ class Chaos:
                 seed=seed,
                 attempt=attempt,
                 clock=self.clock,
+                scenarios=self.scenarios,
             )
             judgement = drill.hold()
             again = judgement.verdict is Verdict.INCONCLUSIVE and attempt < self.settings.retry_inconclusive

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from harness.catalogue import SCENARIO_MARK, ScenarioInfo, scenario_info
-from harness.completion import marked
-from harness.errors import ConfigError, DrillError, ExitCode, RecordingError
+from harness.completion import marked, written_down
+from harness.errors import ConfigError, DrillError, ExitCode, Interrupted, RecordingError
 from harness.interruption import unwinding
 from harness.judgement import Trouble
 from harness.outcome import Held, Outcome, reckoned
@@ -133,6 +133,8 @@ def run(folder: Path, arguments: Sequence[str]) -> Outcome:
     session = listener.session
     if code == pytest.ExitCode.USAGE_ERROR:
         listener.refuse(overheard)
+    elif not (session and session.asked):
+        listener.troubles += _overlooked(folder, listener)
     held = Held(
         asked=session.asked if session else (),
         scenarios=tuple(listener.found),
@@ -173,20 +175,42 @@ def collected(folder: Path, *, whole: bool = False) -> tuple[ScenarioInfo, ...]:
         listener.refuse(
             f"wanted all scenarios in {folder}, but these are skipped or left out: {', '.join(missing)}."
         )
+    else:
+        listener.troubles += _overlooked(folder, listener)
+    if listener.stopped:
+        raise Interrupted("interrupted while the scenarios were being read")
     if listener.troubles:
         raise ConfigError("\n".join(trouble.told for trouble in listener.troubles))
     return tuple(listener.found)
 
 
+def _overlooked(folder: Path, listener: _Listener) -> list[Trouble]:
+    """Scenarios that somebody wrote down and pytest never saw: a name that was mistyped must not pass for a PASS."""
+    if listener.stopped or listener.troubles or listener.session is None:
+        return []
+    known = {*listener.session.collected, *listener.session.skipped_files}
+    return [
+        Trouble(
+            scenario=name,
+            told=f"{name} is marked as a scenario in {file}, but pytest did not collect it, so it would never be held. "
+            "Its file must be called test_*.py, its function test_*, no other function of the file may have its name, "
+            "and no setting may leave its folder out. One that is not to be held says so with `pytest.skip(reason)`.",
+        )
+        for name, file in written_down(folder)
+        if name not in known
+    ]
+
+
 def _pytest(folder: Path, arguments: Sequence[str], listener: _Listener) -> tuple[int, str]:
     """Its exit code, and what it wrote to standard error, where it says why it refused its arguments."""
-    if not folder.is_dir():
+    if not _is_folder(folder):
         raise ConfigError(
-            f"there is no folder {folder} with scenarios here. Run `drill` in the folder that has one, or name another "
-            "with --scenarios."
+            f"there is no folder {str(folder)[:200]} with scenarios here. Run `drill` in the folder that has one, or "
+            "name another with --scenarios."
         )
     muted = [argument for name in FOREIGN_PLUGINS for argument in ("-p", f"no:{name}")]
-    ours = ["-p", "harness.plugin", "-o", "addopts="]
+    # Of a scenario whose table of parameters is empty pytest makes a skip, which nobody asked for.
+    ours = ["-p", "harness.plugin", "-o", "addopts=", "-o", "empty_parameter_set_mark=fail_at_collect"]
     overheard = StringIO()
     try:
         with unwinding(), redirect_stderr(overheard), _without_habits():
@@ -197,6 +221,13 @@ def _pytest(folder: Path, arguments: Sequence[str], listener: _Listener) -> tupl
             f"`drill` may do that, for its exit code is a verdict. {overheard.getvalue().strip()}".rstrip()
         ) from left
     return int(code), overheard.getvalue().strip().removeprefix("ERROR: ")
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # too long a name, or one with a zero in it
+        return False
 
 
 @contextmanager

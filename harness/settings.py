@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     target: str = "scenarios.shop:target"
     runtime: Runtime = Runtime.EMBEDDED
     profile: str = "ci"
-    seed: int | None = Field(default=None, ge=0)
+    seed: int | None = Field(default=None, ge=0, lt=2**63)
     runs: Path = Path("runs")
     brokers: int = 3
     variants: Annotated[tuple[str, ...], NoDecode] = ()
@@ -56,6 +56,13 @@ class Settings(BaseSettings):
         if not isinstance(variants, str):
             return variants
         return tuple(name.strip() for name in variants.split(",") if name.strip())
+
+    @field_validator("seed", mode="before")
+    @classmethod
+    def _digits(cls, seed: object) -> object:
+        if isinstance(seed, str) and not seed.isdecimal():
+            raise ValueError("must be a whole number, 0 or more")
+        return seed
 
     @field_validator("brokers")
     @classmethod
@@ -94,10 +101,13 @@ class Settings(BaseSettings):
             sys.path.insert(0, here)
         try:
             target = getattr(importlib.import_module(module), name)(self)
-        except (ImportError, AttributeError) as error:
+        except ConfigError:
+            raise
+        except Exception as error:  # whatever a module of somebody else's does when it is imported or called
             raise ConfigError(
-                f"the target {self.target!r} cannot be described: {error}. It must be module:function, importable from "
-                f"{here}; set DRILLBOOK_TARGET, or run `drill` in the folder that has your scenarios."
+                f"the target {self.target!r} cannot be described: {type(error).__name__}: {error}. It must be "
+                f"module:function, importable from {here}; set DRILLBOOK_TARGET, or run `drill` in the folder that has "
+                "your scenarios."
             ) from error
         if not isinstance(target, Target):
             raise ConfigError(f"{self.target!r} must return a harness.stack.target.Target, got {target!r}")

@@ -14,7 +14,7 @@ from harness.checks.load import GeneratorOnTime, KeptUp, LoadReached
 from harness.checks.machine import DiskCalm, MachineCalm, MachineUncrowded
 from harness.checks.money import ChargedAtMostOnce, LedgersAgree, MoneyConserved
 from harness.checks.rest import AllWorkEnds, AtRest, HadItsTime
-from harness.checks.safety import NothingAcknowledgedIsLost, NothingRejectedHappened
+from harness.checks.safety import NothingAcknowledgedIsLost, NothingRejectedHappened, NothingUnaskedHappened
 from harness.checks.saga import UndoneExactly
 from harness.checks.steady import SteadyAgain
 from harness.checks.stock import ReservationsMatchOrders, StockConserved
@@ -39,6 +39,9 @@ SAGA_UNCERTAIN = ("STARTED", "QUEUED")
 
 # This much load is far more than what is on its way at any moment in a shop that keeps up: an order takes some 0.1 s.
 BACKLOG_S = 2.0
+
+# What is compared with steady: the last part of heal, by when a target is well again.
+AT_THE_END = 0.5
 
 # The longest stall of the machine that a claim about times or rates can bear: half of the shortest time-out.
 STALL_MS_MAX = 500.0
@@ -72,6 +75,8 @@ def compared(phases: Phases, rate_per_s: float) -> tuple[Evidence, ...]:
         _kept_up(rate_per_s, Missing.BOTH),
         *_undisturbed((Phase.STEADY,), Missing.VOIDS),
         *_undisturbed(later, Missing.EXCUSES),
+        # Only the end is compared: a disturbance of it is not to be lost in the whole.
+        *_undisturbed((Phase.HEAL,), Missing.EXCUSES, last_share=AT_THE_END),
     )
 
 
@@ -82,7 +87,7 @@ def at_rest(phases: Phases) -> AtRest:
 
 def had_its_time(phases: Phases) -> HadItsTime:
     """What a claim that something happens in the end counts only with. Each profile converges longer than any limit."""
-    return HadItsTime(open_work=OPEN_WORK, patience_s=phases.converge_s)
+    return HadItsTime(open_work=OPEN_WORK, quiet_s=phases.quiet_s, patience_s=phases.converge_s)
 
 
 def _under_load(phases: Phases) -> tuple[Phase, ...]:
@@ -97,23 +102,31 @@ def _kept_up(rate_per_s: float, if_missing: Missing) -> Evidence:
     return KeptUp(reading="pending_orders", rows_max=round(BACKLOG_S * rate_per_s), if_missing=if_missing)
 
 
-def _undisturbed(phases: tuple[Phase, ...], if_missing: Missing) -> tuple[Evidence, ...]:
+def _undisturbed(
+    phases: tuple[Phase, ...], if_missing: Missing, *, last_share: float = 1.0
+) -> tuple[Evidence, ...]:
+    share, weight = last_share, if_missing
     return (
-        GeneratorOnTime(phases=phases, operation=PLACE_ORDER, if_missing=if_missing),
-        MachineCalm(phases=phases, max_stall_ms=STALL_MS_MAX, if_missing=if_missing),
-        MachineUncrowded(phases=phases, if_missing=if_missing),
-        DiskCalm(phases=phases, stalled_share_max=DISK_STALLED_MAX, if_missing=if_missing),
+        GeneratorOnTime(phases=phases, operation=PLACE_ORDER, last_share=share, if_missing=weight),
+        MachineCalm(phases=phases, max_stall_ms=STALL_MS_MAX, last_share=share, if_missing=weight),
+        MachineUncrowded(phases=phases, last_share=share, if_missing=weight),
+        DiskCalm(phases=phases, stalled_share_max=DISK_STALLED_MAX, last_share=share, if_missing=weight),
     )
 
 
 def universal(
-    phases: Phases, rate_per_s: float, *, double_charge_risk: tuple[Evidence, ...] = ()
+    phases: Phases,
+    rate_per_s: float,
+    *,
+    calm: tuple[Phase, ...] = (Phase.STEADY, Phase.HEAL),
+    double_charge_risk: tuple[Evidence, ...] = (),
 ) -> tuple[Claim, ...]:
     """The claims of every scenario. That its faults bit and were healed goes without saying for each of them.
 
     Args:
         phases: Of the drill.
         rate_per_s: The load it plans.
+        calm: The phases in which nothing is broken.
         double_charge_risk: What must have been seen, besides, before "no order is charged twice" says anything.
     """
     # What is false of books at rest is false however the shop felt before; what came late may be for its illness.
@@ -144,8 +157,14 @@ def universal(
                 operation=PLACE_ORDER,
                 reading="orders",
                 column="order_id",
-                kept={"amount_cents": "total_cents", "pieces": "pieces"},
+                kept={"amount_cents": "total_cents"},
+                kept_words={"customer": "customer_id", "contents": "contents"},
             ),
+        ),
+        never(
+            "nothing-unasked-happened",
+            "No order exists that no client has placed.",
+            NothingUnaskedHappened(operation=PLACE_ORDER, reading="orders", column="order_id"),
         ),
         never(
             "nothing-rejected-happened",
@@ -219,7 +238,7 @@ def universal(
             OrdersAreConfirmed(
                 operation=PLACE_ORDER,
                 orders=ORDERS,
-                phases=(Phase.STEADY, Phase.HEAL),
+                phases=calm,
                 share_min=0.99,
                 margin_s=BACKLOG_S,
                 expect_not=NOT_DECLINED,
@@ -230,7 +249,7 @@ def universal(
             "steady-again",
             "At the end the shop answers as it did before.",
             # What two busy cores do to a p95 by themselves; a shop that stays unwell is slower by far more.
-            SteadyAgain(operation=PLACE_ORDER, p95_slack_ms=50.0),
+            SteadyAgain(operation=PLACE_ORDER, last_share=AT_THE_END, p95_slack_ms=50.0),
             compared(phases, rate_per_s),
         ),
     )

@@ -185,7 +185,8 @@ class PlaceOrder(Operation):
             "amount_cents": amount_cents,
             "card": DECLINED_CARD if declined else GOOD_CARD,
         }
-        detail = {"amount_cents": amount_cents, "pieces": sum(quantities.values())}
+        contents = " ".join(f"{sku}:{quantity}" for sku, quantity in sorted(quantities.items()))
+        detail = {"amount_cents": amount_cents, "customer": customer, "contents": contents}
         return Request(
             method="POST",
             path="/api/v1/orders",
@@ -220,9 +221,9 @@ def _says_rejected(body: bytes) -> bool:
 ORDERS = SqlTable(
     name="orders",
     database="orders",
-    query="select order_id, status, amount_cents as total_cents, items, version, "
-    "(select coalesce(sum((i->>'quantity')::bigint), 0)::bigint from jsonb_array_elements(items) i) as pieces "
-    "from orders order by order_id",
+    query="select order_id, customer_id, status, amount_cents as total_cents, items, version, "
+    "(select coalesce(string_agg(concat(i->>'sku', ':', i->>'quantity'), ' ' order by i->>'sku' collate \"C\"), '') "
+    "from jsonb_array_elements(items) i) as contents from orders order by order_id",
 )
 SAGAS = SqlTable(
     name="sagas",

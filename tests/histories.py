@@ -24,6 +24,10 @@ from harness.recording.records import (
 ZERO_NS = 5_000_000_000_000
 ANCHOR_WALL_NS = 1_790_000_000_000_000_000
 STARTS_S = {"warm-up": 0, "steady": 5, "impact": 25, "heal": 45, "converge": 65, "end": 85}
+PLANNED = {
+    "phases": {name: at_s for name, at_s in STARTS_S.items() if name not in {"converge", "end"}},
+    "load_s": STARTS_S["converge"],
+}
 
 ORDERS = Orders(reading="orders")
 LEDGER = Ledger(reading="ledger")
@@ -54,7 +58,7 @@ def run_info(**changes: Any) -> RunInfo:
         "anchor_wall_ns": ANCHOR_WALL_NS,
         "anchor_ns": ZERO_NS,
         "replay": "drill run saga-payment-outage --seed 7",
-        "promised": {},
+        "promised": PLANNED,
         "claims": (),
     }
     return RunInfo(**{**fields, **changes})
@@ -72,7 +76,7 @@ class Drill:
     ) -> None:
         self.recorder = Recorder(run_dir)
         recorded = tuple(to_record(claim) for claim in claims)
-        self.recorder.start(run_info(claims=recorded, promised=promised or {}))
+        self.recorder.start(run_info(claims=recorded, promised=PLANNED | dict(promised or {})))
         self._operations = 0
         self._faults = 0
         for phase, start_s in phases.items():
@@ -199,7 +203,7 @@ def innocent_tables(orders: int = 20, declined: int = 4) -> dict[str, list[dict[
         order = {"order_id": key, "status": "CANCELLED" if bad else "CONFIRMED", "total_cents": 500}
         order["version"] = 2
         shop["order_view"].append(dict(order))
-        shop["orders"].append({**order, "items": [{"sku": "mug", "quantity": 2}]})
+        shop["orders"].append({**order, "items": [{"sku": "mug", "quantity": 2}], "contents": "mug:2"})
         if not bad:
             ledger = {"order_id": key, "key": f"pay-{key}", "kind": "charge", "amount_cents": 500, "at_ms": 1}
             shop["ledger"].append({**ledger, "requests": 1})
@@ -239,8 +243,8 @@ def innocent_drill(
     """
     drill = Drill(run_dir, *claims, promised=promised)
     for number in range(steady):
-        drill.operation(f"early-{number}", 6 + number, expect="confirmed", cents=500)
+        drill.operation(f"early-{number}", 6 + number, expect="confirmed", cents=500, contents="mug:2")
     for number in range(20):
         expect = "declined" if number < 4 else "confirmed"
-        drill.operation(f"o{number:03}", 26 + number, expect=expect, cents=500)
+        drill.operation(f"o{number:03}", 26 + number, expect=expect, cents=500, contents="mug:2")
     return drill.fault().heartbeat(stall_at_s=30, late_ms=stall_ms)

@@ -97,8 +97,13 @@ def test_bad_usage_is_exit_code_2_and_one_message_on_standard_error(
         (["frobnicate"], "no such command 'frobnicate'. `drill --help` shows what there is."),
         (["run", "--brocers", "3"], "no such option: --brocers (Possible options: --brokers"),
         (["judge"], "missing argument 'RUN_DIR'. `drill judge --help`"),
-        (["run", "--seed", "tomorrow"], "seed must be a valid integer, got 'tomorrow'."),
-        (["up", "--lease", "0"], "lease must be a number of minutes, 0.1 or more, got '0'"),
+        (["run", "--seed", "tomorrow"], "seed must be a whole number, 0 or more, got 'tomorrow'."),
+        (["run", "--seed", "1.0"], "seed must be a whole number, 0 or more, got '1.0'."),
+        (["up", "--lease", "0"], "lease must be a number of minutes from 0.1 to 10080 (a week), got '0'"),
+        (
+            ["up", "--lease", "1e308"],
+            "lease must be a number of minutes from 0.1 to 10080 (a week), got '1e308'",
+        ),
     ],
 )
 def test_a_complaint_about_a_flag_says_what_was_wanted_and_what_came(
@@ -147,7 +152,9 @@ def test_the_session_s_exit_code_is_the_command_s(
         )
     ]
     out, err = capsys.readouterr()
-    assert json.loads(out)["exit_code"] == code
+    document = json.loads(out)
+    assert document["exit_code"] == code
+    assert document["errors"] == ["because"]
     assert "drill: because" in err
 
 
@@ -285,7 +292,9 @@ def test_a_report_that_cannot_be_written_hides_no_fail_and_makes_no_pass(
     monkeypatch.setattr(sessions, "run", run)
     assert drill("run", "--json", "--junit", "reports/junit.xml") == (code or ExitCode.USAGE)
     out, err = capsys.readouterr()
-    assert json.loads(out)["exit_code"] == code
+    document = json.loads(out)
+    assert document["exit_code"] == (code or ExitCode.USAGE)
+    assert any("reports/junit.xml" in error for error in document["errors"])
     assert "wanted to write reports/junit.xml" in err
 
 

@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 import shutil
 from pathlib import Path
 from xml.etree.ElementTree import parse
@@ -68,6 +69,7 @@ def test_a_superseded_run_is_told_as_such_in_the_summary(
     assert err.splitlines() == [
         "Summary",
         "  ? INCONCLUSIVE  one  0 of 1 claims hold; held again, the run below counts",
+        "                  it-holds: 3 of 5 held",
         "  ✓ PASS          one  1 of 1 claims hold",
         "  - SKIPPED       two  needs three brokers",
     ]
@@ -140,6 +142,15 @@ def test_an_earlier_session_s_report_does_not_outlive_the_beginning_of_the_next(
     report(held_again(tmp_path), junit=tmp_path / "junit.xml")
     ready_for(tmp_path / "junit.xml")
     assert not (tmp_path / "junit.xml").exists()
+
+
+def test_what_is_there_and_is_no_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    """As root a device would be deleted, and a file put in its place."""
+    os.mkfifo(tmp_path / "pipe")
+    for out in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(ConfigError, match="is there and is no file"):
+            ready_for(out)
+        assert out.exists()
 
 
 def test_a_superseded_run_does_not_decide_the_summary_for_machines(tmp_path: Path) -> None:

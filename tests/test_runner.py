@@ -12,7 +12,7 @@ import pytest
 from harness.checks import Claim, Evidence, Kind
 from harness.checks.evidence import FaultBit
 from harness.checks.safety import NothingAcknowledgedIsLost
-from harness.errors import ConfigError, ExitCode, RecordingLostError, StackError
+from harness.errors import ConfigError, ExitCode, RecordingError, RecordingLostError, StackError
 from harness.faults.schedule import Planned
 from harness.judgement import Judgement, NotPassed
 from harness.load.operations import Answer, Request
@@ -216,3 +216,51 @@ def test_a_recording_that_is_lost_is_told_and_says_by_itself_that_it_was_cut_off
         held.run()
     assert told.value.exit_code is ExitCode.INCONCLUSIVE
     assert held.judgements == []
+
+
+def test_two_claims_of_one_id_are_refused_before_anything_is_held(tmp_path: Path) -> None:
+    held = Held(tmp_path)
+    with pytest.raises(ConfigError, match="occur twice"):
+        held.chaos.run(
+            load=Load(operation=PlaceOrder(), rate_per_s=100, timeout_s=1),
+            faults=(),
+            phases=PHASES,
+            claims=(claim(), claim()),
+            observing=Observation(watched=(), final=(), open_work=(Settled(),)),
+        )
+    assert held.stack.happened == []
+
+
+def test_a_second_drill_in_one_scenario_is_refused_before_it_is_held(tmp_path: Path) -> None:
+    held = Held(tmp_path)
+    held.run()
+    happened = list(held.stack.happened)
+    with pytest.raises(ConfigError, match=r"calls chaos\.run a second time"):
+        held.run()
+    assert held.stack.happened == happened
+
+
+@pytest.mark.parametrize(
+    ("rate_per_s", "timeout_s"), [(0, 1), (float("nan"), 1), (10, 0), (10, float("inf"))]
+)
+def test_a_load_that_is_none_is_refused(rate_per_s: float, timeout_s: float) -> None:
+    with pytest.raises(ConfigError, match="must be a number above 0"):
+        Load(operation=PlaceOrder(), rate_per_s=rate_per_s, timeout_s=timeout_s)
+
+
+def test_a_gauge_of_a_probe_that_nobody_reads_is_refused() -> None:
+    with pytest.raises(ConfigError, match="the gauge 'lag' is of no watched probe"):
+        Observation(watched=(), final=(), open_work=(), gauges=(("lag", "lag"),))
+
+
+def test_a_verdict_is_not_lost_where_its_findings_cannot_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(run_dir: Path, findings: object) -> None:
+        raise RecordingError(f"no room in {run_dir}") from OSError("No space left on device")
+
+    monkeypatch.setattr("harness.drill.write_findings", no_room)
+    held = Held(tmp_path)
+    with pytest.raises(NotPassed, match="FAIL"):
+        held.run(missing=1)
+    assert [judgement.verdict for judgement in held.judgements] == [Verdict.FAIL]

@@ -33,7 +33,9 @@ def test_a_value_that_makes_no_sense_is_told_with_what_was_wanted(given: dict[st
 
 def test_a_variable_that_makes_no_sense_is_told_like_a_flag(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRILLBOOK_SEED", "tomorrow")
-    with pytest.raises(ConfigError, match=r"seed must be a valid integer.*got 'tomorrow'.*DRILLBOOK_"):
+    with pytest.raises(
+        ConfigError, match=r"seed must be a whole number, 0 or more.*got 'tomorrow'.*DRILLBOOK_"
+    ):
         Settings.read()
 
 

@@ -7,6 +7,7 @@ again by whoever holds it.
 """
 
 import importlib
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -128,9 +129,10 @@ class Claim:
 
     def __post_init__(self) -> None:
         """Refuse a claim nobody could find in a report."""
-        if not self.id or not self.sentence:
+        words: tuple[object, ...] = (self.id, self.sentence, self.source)
+        if not all(isinstance(word, str) and word for word in words):
             raise ConfigError(
-                f"a claim needs an id and a sentence, got {self.id!r} and {self.sentence!r}: "
+                f"a claim needs an id, a sentence and a source, got {', '.join(map(repr, words))}: "
                 "a finding without them cannot be looked up. Write what holds when the verdict is PASS."
             )
         strange = [
@@ -215,12 +217,16 @@ def from_record(record: Mapping[str, Any]) -> Any:
 def _encoded(value: Any) -> Any:
     if isinstance(value, Enum):
         return {"type": _path(type(value)), "value": value.value}
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{value} would not come back from JSON: a run could not be judged by it again")
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, tuple):
         return [_encoded(item) for item in value]
-    if isinstance(value, Mapping) and not {"type"} & set(value):
-        return {str(key): _encoded(item) for key, item in value.items()}
+    if isinstance(value, Mapping) and "type" not in value:
+        if strange := [key for key in value if not isinstance(key, str)]:
+            raise ConfigError(f"the key {strange[0]!r} would come back from JSON as text: use text for keys")
+        return {key: _encoded(item) for key, item in value.items()}
     return to_record(value)
 
 

@@ -75,7 +75,7 @@ class Orders:
         """`order`, `sku`, `quantity`: one row for each sku of an order."""
         line = pl.List(pl.Struct({self.sku: pl.String, self.quantity: pl.Float64}))
         table = final_table(history, self.reading, {self.key: pl.String, self.items: line})
-        lines = table.explode(self.items).drop_nulls(self.items).unnest(self.items)
+        lines = table.filter(pl.col(self.items).list.len() > 0).explode(self.items).unnest(self.items)
         if lines.null_count().select(pl.sum_horizontal(pl.all())).item():
             raise CannotSay(f"items of {self.reading!r} lack their {self.sku!r} or {self.quantity!r}")
         lines = lines.with_columns(whole(lines[self.quantity], self.reading))

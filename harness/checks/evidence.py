@@ -1,6 +1,7 @@
 """What makes a run a test at all: the target was well, there was load, the fault bit and was healed."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +10,10 @@ import polars as pl
 from harness.checks import Evidence, Missing, Seen
 from harness.checks.load import UnderLoad
 from harness.checks.moments import intended_in, requested_faults, was_sent, whole_phase
+from harness.checks.planned import PlannedFault, planned_faults
+from harness.clock import NS_PER_S
 from harness.errors import ConfigError
+from harness.recording.episodes import FaultEpisode
 from harness.recording.history import History
 from harness.recording.records import Outcome, Phase
 
@@ -19,15 +23,27 @@ class FaultBit:
     """Every fault was measured to have the effect asked for, until it was healed.
 
     Every planned one: a fault whose time came too late to be injected leaves no trace among the faults.
+
+    Attributes:
+        share: How much of its planned time each must have been there for. A fault of an instant hurts nobody.
     """
 
+    share: float = 0.5
     if_missing: ClassVar[Missing] = Missing.VOIDS
     only_for_rates: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        """Refuse a fault that always was there for long enough."""
+        if not 0 < self.share <= 1:
+            raise ConfigError(
+                f"share must be in (0, 1], got {self.share}: a fault of an instant would be enough. Try 0.5."
+            )
+
     def seen(self, history: History) -> Seen:
-        """Name the faults and what they were seen to do, or the first that did not bite."""
-        planned = Counter(history.run.promised.get("faults", ()))
-        if never := sorted(planned - Counter(episode.title for episode in history.faults)):
+        """Name the faults and what they were seen to do, or the first that did not bite, or not for long enough."""
+        planned = planned_faults(history)
+        injected = Counter(episode.title for episode in history.faults)
+        if never := sorted(Counter(fault.title for fault in planned) - injected):
             return Seen(ok=False, sentence=f"{', '.join(never)}: planned and never injected")
         episodes = requested_faults(history)
         for episode in episodes:
@@ -42,7 +58,22 @@ class FaultBit:
                     ok=False,
                     sentence=f"{episode.title} did not bite: {episode.effect or 'no effect was recorded'}",
                 )
+        if brief := self._too_brief(planned, episodes):
+            return Seen(ok=False, sentence=brief)
         return Seen(ok=True, sentence="; ".join(f"{episode.title}: {episode.effect}" for episode in episodes))
+
+    def _too_brief(self, planned: Sequence[PlannedFault], episodes: Sequence[FaultEpisode]) -> str:
+        """The first fault that was not there for long enough, or ""."""
+        for title in dict.fromkeys(fault.title for fault in planned):
+            wanted = sorted(fault.seconds for fault in planned if fault.title == title)
+            lasted = sorted(_lasted_s(episode) for episode in episodes if episode.title == title)
+            for wanted_s, lasted_s in zip(reversed(wanted), reversed(lasted), strict=False):
+                if lasted_s < self.share * wanted_s:
+                    return (
+                        f"{title} was there for {lasted_s:.3f} of the {wanted_s:g} s that were planned "
+                        f"(wanted {self.share:.0%})"
+                    )
+        return ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,11 +122,18 @@ class HealthyBefore:
         return Seen(ok=well, sentence=f"{told} of at least {self.operations_min})")
 
 
+def _lasted_s(episode: FaultEpisode) -> float:
+    """For how long it had its effect for certain. What nobody saw the end of lasted for no known time."""
+    if episode.since_ns is None or episode.healing_ns is None:
+        return 0.0
+    return (episode.healing_ns - episode.since_ns) / NS_PER_S
+
+
 def unspoken(history: History) -> tuple[Evidence, ...]:
     """What every claim of a run counts only with, whoever forgot to say so: what was planned was done.
 
     There was load, and what was planned to be hurt was hurt, and is healed.
     """
     promised = history.run.promised
-    loaded = (UnderLoad(rate_per_s=promised["rate_per_s"]),) if promised.get("rate_per_s") else ()
+    loaded = (UnderLoad(),) if promised.get("rate_per_s") else ()
     return (*loaded, FaultBit(), FaultHealed()) if promised.get("faults") else loaded

@@ -59,7 +59,12 @@ class SomeRows:
             final = history.final_line(self.reading)
             return [] if final is None else [history.final_reading(self.reading)]
         span = whole_phase(history, self.moment)
-        return [observation.value for observation in history.readings(self.reading, span)]
+        return [
+            observation.value
+            for observation in history.readings(self.reading, span)
+            if observation.at_ns + observation.took_ns
+            <= span.end_ns  # else it may tell of what came after it
+        ]
 
     def _count(self, value: Any) -> int:
         return sum(matches(row, self.where) for row in rows_of(value))

@@ -11,6 +11,7 @@ from harness.checks.liveness import accepted
 from harness.checks.moments import requested_faults
 from harness.checks.tables import keys
 from harness.clock import NS_PER_S
+from harness.errors import ConfigError
 from harness.recording.history import History
 
 
@@ -66,8 +67,26 @@ class CancelledPastLimit:
             precision=f"the limit is counted from when the order was acknowledged, with {self.slack_s:g} s of slack",
         )
 
+    def __post_init__(self) -> None:
+        """Refuse a limit that is none."""
+        if self.limit_s <= 0 or self.slack_s < 0:
+            raise ConfigError(
+                f"limit_s must be above 0 and slack_s not negative, got {self.limit_s} and {self.slack_s}: orders that "
+                "had time left would be judged. Give the target's own limit."
+            )
+
     def _span(self, history: History) -> tuple[int, int]:
-        for episode in requested_faults(history, self.fault):
-            if episode.since_ns is not None and episode.healing_ns is not None:
-                return episode.since_ns, episode.healing_ns
-        raise CannotSay("no fault was seen to begin and to be healed")
+        """The longest time for which the fault certainly had its effect: what is over too early is no excuse."""
+        episodes = requested_faults(history, self.fault)
+        if away := [episode.lapsed for episode in episodes if episode.lapsed]:
+            raise CannotSay(
+                f"the fault was over before it was to be healed, nobody knows since when: {away[0]}"
+            )
+        spans = [
+            (episode.since_ns, episode.healing_ns)
+            for episode in episodes
+            if episode.seen and episode.since_ns is not None and episode.healing_ns is not None
+        ]
+        if not spans:
+            raise CannotSay("no fault was seen to begin and to be healed")
+        return max(spans, key=lambda span: span[1] - span[0])

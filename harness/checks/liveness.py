@@ -103,20 +103,22 @@ class OrdersAreConfirmed:
 
     def check(self, history: History) -> Conclusion:
         """FAIL names orders that were sent and not confirmed."""
-        sent = pl.concat([self._sent_in(history, phase) for phase in self.phases])
+        parts = {phase: self._sent_in(history, phase) for phase in self.phases}
         named = " and ".join(phase.value for phase in self.phases)
-        if sent.is_empty():
-            raise CannotSay(f"no {self.operation} was sent in {named}")
+        if empty := [phase.value for phase, part in parts.items() if part.is_empty()]:
+            raise CannotSay(f"no {self.operation} was sent in {' and '.join(empty)}")
+        sent = pl.concat(parts.values())
         joined = sent.join(self.orders.load(history), left_on="key", right_on="order", how="left")
         others = joined.filter(pl.col("state").fill_null("") != CONFIRMED)
         share = 1 - others.height / sent.height
-        refused = others.filter(pl.col("outcome") != Outcome.OK.value).height
+        refused = others.filter(pl.col("outcome") == Outcome.REJECTED.value).height
+        unanswered = others.filter(pl.col("outcome") == Outcome.UNKNOWN.value).height
         figures = (
             f"{sent.height - others.height} of {sent.height} orders sent in {named} were confirmed ({share:.1%}, "
             f"wanted {self.share_min:.1%})"
         )
-        if refused:
-            figures += f"; {refused} of the others were not even accepted"
+        if refused or unanswered:
+            figures += f"; of the others {refused} were refused and {unanswered} never answered"
         enough = share >= self.share_min
         return conclude([] if enough else keys(others["key"]), otherwise=figures, wrongly=figures)
 
@@ -138,26 +140,40 @@ class PendingSettlesAfterHeal:
         last_step: The step whose completion confirms an order.
         fault: Title of the fault. If it was injected more than once, the last healing counts.
         within_s: From the verified healing.
+        limit_s: The target's time limit for an order. One that reaches it before `within_s` is over may rightly be
+            cancelled, however long healing took, and is not judged.
     """
 
     operation: str
     log: SagaLog
     last_step: str
     within_s: float
+    limit_s: float
     fault: str
     expect_not: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that nobody can keep."""
+        if self.within_s <= 0 or self.limit_s <= self.within_s:
+            raise ConfigError(
+                f"within_s must be above 0 and below limit_s, got {self.within_s} and {self.limit_s}: every order that "
+                "is judged could rightly have been cancelled."
+            )
 
     def check(self, history: History) -> Conclusion:
         """FAIL names the orders that were late or never confirmed, and quotes the slowest."""
         healed_ns, uncertain_s = self._healed(history)
         finished = self._finished(history)
-        sent = accepted(history, self.operation, self.expect_not).filter(pl.col("sent_ns") < healed_ns)
+        too_old_ns = healed_ns + round((self.within_s - self.limit_s) * NS_PER_S)
+        sent = accepted(history, self.operation, self.expect_not).filter(
+            (pl.col("sent_ns") < healed_ns) & (pl.col("sent_ns") > too_old_ns)
+        )
         both = sent.select("key", "sent_ns").join(finished, left_on="key", right_on="order", how="left")
         if both.filter(pl.col("at_ns") < pl.col("sent_ns") - WALL_CLOCK_STEP_NS).height:
             raise CannotSay("orders were finished before they were sent: the target's wall clock was set")
         pending = both.filter(pl.col("at_ns").is_null() | (pl.col("at_ns") > healed_ns))
         if pending.is_empty():
-            raise CannotSay("no order was open when the fault was healed")
+            raise CannotSay("no order was open when the fault was healed, and had time left")
         took_s = (pl.col("at_ns") - healed_ns) / NS_PER_S
         late = pending.filter(pl.col("at_ns").is_null() | (took_s > self.within_s))
         never = late["at_ns"].null_count()

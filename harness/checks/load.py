@@ -14,7 +14,8 @@ from typing import ClassVar
 import polars as pl
 
 from harness.checks import CannotSay, Missing, Seen
-from harness.checks.moments import intended_in, was_sent, whole_phase
+from harness.checks.moments import intended_in, last_part, was_sent, whole_phase
+from harness.checks.planned import planned_phases, planned_rate_per_s, planned_seconds
 from harness.clock import NS_PER_MS
 from harness.errors import ConfigError
 from harness.recording.history import History
@@ -37,6 +38,8 @@ class LoadReached:
         operation: Which operation, or "" for all.
         rate_per_s: The planned rate, constant over the phase or its mean.
         share: How much of the planned operations must have been offered.
+        length_min: How much of its planned length the phase must have had: healing that takes long comes off the phase
+            after it, and a phase of an instant would be full of its load.
 
     One operation that the generator could not send (its own `in_flight_max`, files, ports) is one too many:
     it is recorded as rejected, and a share of answers would blame the target for it.
@@ -46,16 +49,22 @@ class LoadReached:
     rate_per_s: float
     operation: str = ""
     share: float = 0.9
+    length_min: float = 0.5
     if_missing: Missing = Missing.BOTH
     only_for_rates: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Refuse a load that is always reached."""
         _refuse_no_load(self.rate_per_s, self.share)
+        _refuse_no_load(self.rate_per_s, self.length_min)
 
     def seen(self, history: History) -> Seen:
         """Count what was offered."""
         span = whole_phase(history, self.phase)
+        planned_s = planned_seconds(history, self.phase)
+        if span.seconds < self.length_min * planned_s:
+            told = f"{self.phase.value} lasted {span.seconds:.1f} of {planned_s:g} s (wanted {self.length_min:.0%})"
+            return Seen(ok=False, sentence=told)
         planned = intended_in(history, self.operation, span)
         wanted = self.rate_per_s * span.seconds
         if planned.is_empty():
@@ -77,26 +86,23 @@ class UnderLoad:
     """Load was offered in each phase that had some planned. Whatever is claimed, without load it holds for nothing.
 
     Attributes:
-        rate_per_s: The planned rate.
-        share: How much of it must have been sent. Claims about rates ask for nearly all (`LoadReached`); a promise
-            that must never be broken was on trial with less.
+        share: How much of what was planned for the phase must have been sent. Claims about rates ask for nearly all
+            (`LoadReached`); a promise that must never be broken was on trial with less.
     """
 
-    rate_per_s: float
     share: float = 0.5
     if_missing: ClassVar[Missing] = Missing.VOIDS
     only_for_rates: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuse a load that is always there."""
-        _refuse_no_load(self.rate_per_s, self.share)
+        _refuse_no_load(1.0, self.share)
 
     def seen(self, history: History) -> Seen:
         """The phase with the smallest share of its load."""
-        planned = history.run.promised.get("phases", {})
-        phases = [phase for phase in (Phase.STEADY, Phase.IMPACT, Phase.HEAL) if phase.value in planned]
+        phases = planned_phases(history)
         if not phases:
-            raise CannotSay("the run does not say which phases it planned")
+            raise CannotSay("the run had no phase planned that is judged under load")
         shares = {phase: self._share(history, phase) for phase in phases}
         least = min(phases, key=lambda phase: shares[phase])
         return Seen(
@@ -107,7 +113,7 @@ class UnderLoad:
     def _share(self, history: History, phase: Phase) -> float:
         span = whole_phase(history, phase)
         sent = intended_in(history, "", span).filter(was_sent() & (pl.col("sent_ns") < span.end_ns))
-        return sent.height / (self.rate_per_s * span.seconds)
+        return sent.height / (planned_rate_per_s(history) * planned_seconds(history, phase))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +123,13 @@ class GeneratorOnTime:
     Attributes:
         operation: Which operation, or "" for all.
         lateness_p99_ms_max: How late the generator itself may be in any of the phases.
+        last_share: Only this last part of each phase matters.
     """
 
     phases: tuple[Phase, ...]
     operation: str = ""
     lateness_p99_ms_max: float = 100.0
+    last_share: float = 1.0
     if_missing: Missing = Missing.BOTH
     only_for_rates: ClassVar[bool] = True
 
@@ -137,7 +145,8 @@ class GeneratorOnTime:
         """Its worst phase; the generator's lateness and the target's slowness are told apart."""
         told: list[tuple[float, str]] = []
         for phase in self.phases:
-            sent = intended_in(history, self.operation, whole_phase(history, phase)).filter(was_sent())
+            span = last_part(history, phase, self.last_share)
+            sent = intended_in(history, self.operation, span).filter(was_sent())
             late_ms = _p99_ms(sent, "intended_ns", "sent_ns")
             if late_ms is None:
                 raise CannotSay(

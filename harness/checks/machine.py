@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from harness.checks import CannotSay, Missing, Seen
-from harness.checks.moments import whole_phase
+from harness.checks.moments import last_part
+from harness.checks.silence import refuse_silence, stalled_ns
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.errors import ConfigError
 from harness.recording.episodes import Span
@@ -16,9 +17,7 @@ from harness.recording.history import History
 from harness.recording.readings import Observation
 from harness.recording.records import Phase, Stall
 
-# The heartbeat writes a line each second even when all is well; twice that is silence.
-SILENCE_MS_MAX = 2_000.0
-# A reading taken when a phase began; one that came later than this is about another stretch of time.
+# A reading that came later than this after a phase began, or ended, is about another stretch of time.
 BOUNDARY_NS_MAX = 2 * NS_PER_S
 
 
@@ -29,10 +28,12 @@ class MachineCalm:
     Attributes:
         phases: The phases whose times the claim is about.
         max_stall_ms: The longest stall that the claim's figures can bear.
+        last_share: Only this last part of each phase matters.
     """
 
     phases: tuple[Phase, ...]
     max_stall_ms: float
+    last_share: float = 1.0
     if_missing: Missing = Missing.BOTH
     only_for_rates: ClassVar[bool] = True
 
@@ -48,8 +49,8 @@ class MachineCalm:
         """The longest stall within the phases; a stretch without a heartbeat proves nothing."""
         longest_ms = 0.0
         for phase in self.phases:
-            span = whole_phase(history, phase)
-            _refuse_silence(history.machine, span, f"the machine in {phase.value}")
+            span = last_part(history, phase, self.last_share)
+            refuse_silence(history.machine, span, f"the machine in {phase.value}")
             stalls = (stall.late_ms for stall in history.machine if _overlaps(stall, span))
             longest_ms = max(longest_ms, *stalls, 0.0)
         return Seen(
@@ -70,10 +71,12 @@ class DiskCalm:
     Attributes:
         phases: The phases whose times the claim is about.
         stalled_share_max: The share of a phase that commits of a few bytes may have been stalled for.
+        last_share: As of `MachineCalm`.
     """
 
     phases: tuple[Phase, ...]
     stalled_share_max: float
+    last_share: float = 1.0
     if_missing: Missing = Missing.BOTH
     only_for_rates: ClassVar[bool] = True
 
@@ -98,10 +101,10 @@ class DiskCalm:
         )
 
     def _share(self, history: History, phase: Phase) -> float:
-        span = whole_phase(history, phase)
-        _refuse_silence(history.disk, span, f"the disk in {phase.value}")
-        stalled_ns = sum(_overlap_ns(stall, span) for stall in history.disk)
-        return stalled_ns / (span.end_ns - span.start_ns)
+        span = last_part(history, phase, self.last_share)
+        refuse_silence(history.disk, span, f"the disk in {phase.value}")
+        stalled = sum(stalled_ns(stall, span) for stall in history.disk)
+        return stalled / (span.end_ns - span.start_ns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,13 +117,15 @@ class MachineUncrowded:
         phases: The phases whose times the claim is about.
         busy_max: Up to this share of all processor time in use, nobody waits for a turn.
         foreign_max: The share of all processor time that others may use even then.
-        reading: Of `harness.probes.machine_cpu.MachineCpu`, taken at the beginning of each phase.
+        reading: Of `harness.probes.machine_cpu.MachineCpu`, taken again and again.
+        last_share: As of `MachineCalm`.
     """
 
     phases: tuple[Phase, ...]
     busy_max: float = 0.85
     foreign_max: float = 0.2
     reading: str = "machine_cpu"
+    last_share: float = 1.0
     if_missing: Missing = Missing.BOTH
     only_for_rates: ClassVar[bool] = True
 
@@ -151,7 +156,7 @@ class MachineUncrowded:
 
     def _shares(self, history: History, phase: Phase) -> tuple[float, float]:
         """What was used, and used by others, as shares of all there was."""
-        span = whole_phase(history, phase)
+        span = last_part(history, phase, self.last_share)
         values = [seen.value for at_ns in (span.start_ns, span.end_ns) if (seen := self._at(history, at_ns))]
         if len(values) < 2 or values[1]["all_s"] <= values[0]["all_s"]:
             raise CannotSay(
@@ -161,32 +166,10 @@ class MachineUncrowded:
         return busy_s / all_s, max(0.0, busy_s - ours_s) / all_s
 
     def _at(self, history: History, at_ns: int) -> Observation | None:
-        """The reading taken when a phase began, which is when the one before it ended."""
+        """The first reading from then on."""
         around = Span(at_ns, at_ns + BOUNDARY_NS_MAX)
         return next(history.readings(self.reading, around), None)
 
 
 def _overlaps(stall: Stall, span: Span) -> bool:
     return stall.at_ns >= span.start_ns and stall.at_ns - stall.late_ms * NS_PER_MS < span.end_ns
-
-
-def _overlap_ns(stall: Stall, span: Span) -> float:
-    began_ns = stall.at_ns - stall.late_ms * NS_PER_MS
-    return max(0.0, min(stall.at_ns, span.end_ns) - max(began_ns, span.start_ns))
-
-
-def _refuse_silence(beats: tuple[Stall, ...], span: Span, what: str) -> None:
-    silent_ms = _longest_silence_ms(beats, span)
-    if silent_ms > SILENCE_MS_MAX:
-        raise CannotSay(f"nobody watched {what} for {silent_ms / 1e3:.1f} s")
-
-
-def _longest_silence_ms(beats: tuple[Stall, ...], span: Span) -> float:
-    """The longest stretch of the span that no heartbeat accounts for, neither as calm nor as a stall."""
-    watched_until_ns = span.start_ns
-    longest_ns = 0
-    for beat in beats:
-        began_ns = min(beat.at_ns - round(beat.late_ms * NS_PER_MS), span.end_ns)
-        longest_ns = max(longest_ns, began_ns - watched_until_ns)
-        watched_until_ns = max(watched_until_ns, beat.at_ns)
-    return max(longest_ns, span.end_ns - watched_until_ns) / NS_PER_MS

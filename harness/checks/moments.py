@@ -7,6 +7,7 @@ cannot say anything, and is told so here rather than in every check.
 import polars as pl
 
 from harness.checks import CannotSay
+from harness.checks.silence import refuse_silence
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.load.operations import NOT_SENT
 from harness.recording.episodes import FaultEpisode, Span
@@ -27,6 +28,16 @@ def whole_phase(history: History, phase: Phase) -> Span:
     if span is None:
         raise CannotSay(f"the phase {phase.value} was not run to its end")
     return span
+
+
+def last_part(history: History, phase: Phase, share: float) -> Span:
+    """The last part of a phase; all of it for 1.
+
+    Raises:
+        CannotSay: It was not run to its end.
+    """
+    span = whole_phase(history, phase)
+    return Span(span.end_ns - round((span.end_ns - span.start_ns) * share), span.end_ns)
 
 
 def requested_faults(history: History, title: str | None = None) -> tuple[FaultEpisode, ...]:
@@ -57,6 +68,9 @@ def on_run_clock(history: History, wall_ms: pl.Expr) -> pl.Expr:
     Raises:
         CannotSay: The wall clock was set during the run, or nobody knows whether it was.
     """
+    steady, converge = whole_phase(history, Phase.STEADY), whole_phase(history, Phase.CONVERGE)
+    told = (beat for beat in history.machine if beat.wall_ns)
+    refuse_silence(told, Span(steady.start_ns, converge.end_ns), "the wall clock")
     drift_ns = history.wall_drift_ns
     if drift_ns is None:
         raise CannotSay("the machine's heartbeat does not tell whether the wall clock was set during the run")

@@ -109,6 +109,10 @@ class LedgersAgree:
         )
         both = believed.join(books, on="order", how="full", coalesce=True).fill_null(0)
         differ = both.filter(pl.col("believed") != pl.col("net"))
+        if both.filter((pl.col("believed") != 0) | (pl.col("net") != 0)).is_empty():
+            raise CannotSay(
+                f"neither {self.payments!r} nor {self.ledger.reading!r} kept any money: nothing to compare"
+            )
         return conclude(
             keys(differ["order"]),
             otherwise=f"both books agree on all {both.height} orders",

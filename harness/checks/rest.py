@@ -10,8 +10,10 @@ from typing import Any, ClassVar
 
 from harness.checks import CannotSay, Conclusion, Missing, Seen, conclude
 from harness.checks.moments import whole_phase
+from harness.checks.silence import refuse_silence, stalled_ns
 from harness.clock import NS_PER_S
 from harness.errors import ConfigError
+from harness.recording.episodes import Span
 from harness.recording.history import History
 from harness.recording.records import Phase
 
@@ -51,24 +53,26 @@ class HadItsTime:
 
     Attributes:
         open_work: As of `AtRest`.
+        quiet_s: As of `AtRest`: what no reading shows must have had its time as well.
         patience_s: The longest that the target's own limits (retry, saga, queue) let a piece of work take.
     """
 
     open_work: tuple[str, ...]
+    quiet_s: float
     patience_s: float
     if_missing: ClassVar[Missing] = Missing.BOTH
     only_for_rates: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuse a time that was always had."""
-        _refuse_nothing(self.open_work, self.patience_s)
+        _refuse_nothing(self.open_work, min(self.quiet_s, self.patience_s))
 
     def seen(self, history: History) -> Seen:
         """Count what was on its way, and for how long the target had been left alone."""
         rows, alone_s = _left_open(history, self.open_work)
         return Seen(
-            ok=not rows or alone_s >= self.patience_s,
-            sentence=f"{_told(rows, alone_s)} (they may take {self.patience_s:g} s)",
+            ok=alone_s >= (self.patience_s if rows else self.quiet_s),
+            sentence=f"{_told(rows, alone_s)} (wanted none and {self.quiet_s:g} s, or {self.patience_s:g} s)",
         )
 
 
@@ -90,7 +94,10 @@ class AllWorkEnds:
 
 
 def _left_open(history: History, open_work: tuple[str, ...]) -> tuple[list[Any], float]:
-    """The rows that were left, and the seconds from the last answer that a client had to the first such reading."""
+    """The rows that were left, and the seconds from the last answer that a client had to the first such reading.
+
+    Less those for which the machine stood still: nobody could use them.
+    """
     rows: list[Any] = []
     looked_ns: list[int] = []
     for reading in open_work:
@@ -104,7 +111,10 @@ def _left_open(history: History, open_work: tuple[str, ...]) -> tuple[list[Any],
     answered_ns = history.operations["done_ns"].max()
     if isinstance(answered_ns, int):
         ended_ns = max(ended_ns, answered_ns)
-    return rows, (min(looked_ns) - ended_ns) / NS_PER_S
+    alone = Span(ended_ns, max(ended_ns, min(looked_ns)))
+    refuse_silence(history.machine, alone, "the machine after the last answer")
+    stalled = sum(stalled_ns(stall, alone) for stall in history.machine)
+    return rows, (alone.end_ns - alone.start_ns - stalled) / NS_PER_S
 
 
 def _told(rows: list[Any], alone_s: float) -> str:

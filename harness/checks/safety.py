@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from harness.checks import CannotSay, Conclusion, conclude
+from harness.checks.moments import was_sent
 from harness.checks.tables import final_table, keys
 from harness.recording.history import History
 from harness.recording.records import Outcome
@@ -25,26 +26,32 @@ class NothingAcknowledgedIsLost:
         column: Where the operation's key is in that table.
         kept: Whole numbers that must be there as they were sent: the column for each name in the operation's detail.
             Half an order is a lost order.
+        kept_words: The same for text.
     """
 
     operation: str
     reading: str
     column: str
     kept: Mapping[str, str] = field(default_factory=dict)
+    kept_words: Mapping[str, str] = field(default_factory=dict)
 
     def check(self, history: History) -> Conclusion:
         """FAIL names the keys that were acknowledged and are not there, or not as they were sent."""
         acknowledged = _that_ended(history, self.operation, Outcome.OK)
         if acknowledged.is_empty():
             raise CannotSay(f"no {self.operation} was acknowledged: there was nothing to lose")
-        columns = {self.column: pl.String, **dict.fromkeys(self.kept.values(), pl.Int64)}
+        columns = {
+            self.column: pl.String,
+            **dict.fromkeys(self.kept.values(), pl.Int64),
+            **dict.fromkeys(self.kept_words.values(), pl.String),
+        }
         there = final_table(history, self.reading, columns)
         lost = acknowledged.join(there, left_on="key", right_on=self.column, how="anti")
         altered = self._altered(acknowledged, there)
         return conclude(
             keys(lost["key"]) + keys(altered["key"]),
             otherwise=f"all {acknowledged.height} acknowledged operations are in {self.reading!r}"
-            + (f", with their {' and '.join(self.kept)}" if self.kept else ""),
+            + (f", with their {', '.join(compared)}" if (compared := [*self.kept, *self.kept_words]) else ""),
             wrongly=(
                 f"of {acknowledged.height} acknowledged operations {lost.height} are not in {self.reading!r} and "
                 f"{altered.height} are there otherwise than they were sent"
@@ -54,12 +61,42 @@ class NothingAcknowledgedIsLost:
     def _altered(self, acknowledged: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
         both = acknowledged.join(there, left_on="key", right_on=self.column, how="inner")
         differs = pl.lit(False)
-        for name, column in self.kept.items():
+        for name, column in (*self.kept.items(), *self.kept_words.items()):
             both = both.with_columns(pl.col("detail").str.json_path_match(f"$.{name}").alias(f"sent {name}"))
             if missing := both[f"sent {name}"].null_count():
                 raise CannotSay(f"{missing} {self.operation} were recorded without their {name!r}")
             differs |= pl.col(f"sent {name}") != pl.col(column).cast(pl.String)
         return both.filter(differs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingUnaskedHappened:
+    """Whatever is in the target's store was asked for by a client of the drill.
+
+    Attributes:
+        operation: The operation's name.
+        reading: The table that holds its effects. It was empty before the drill.
+        column: Where the operation's key is in that table.
+    """
+
+    operation: str
+    reading: str
+    column: str
+
+    def check(self, history: History) -> Conclusion:
+        """FAIL names the keys that are there and that nobody sent."""
+        there = final_table(history, self.reading, {self.column: pl.String})
+        if there.is_empty():
+            raise CannotSay(
+                f"{self.reading!r} has no rows: there is nothing that somebody could have asked for"
+            )
+        sent = history.operations.filter((pl.col("name") == self.operation) & was_sent()).select("key")
+        unasked = there.join(sent, left_on=self.column, right_on="key", how="anti")
+        return conclude(
+            keys(unasked[self.column]),
+            otherwise=f"all {there.height} rows of {self.reading!r} were asked for",
+            wrongly=f"{unasked.height} of {there.height} rows of {self.reading!r} were asked for by nobody",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,6 +48,10 @@ class UndoneExactly:
         twice = steps.filter(undone > 1)
         baseless = steps.filter((undone > 0) & pl.col("done_seq").is_null())
         wrong = [key for part in (standing, twice, baseless) for key in keys(part["saga"])]
+        if not wrong and untold.is_empty() and steps.filter(undone > 0).is_empty():
+            raise CannotSay(
+                f"{judged.height} sagas were given up before a step was done: there was nothing to undo"
+            )
         return conclude(
             wrong + keys(untold["order"]),
             otherwise=f"{judged.height} sagas were unwound, {steps.filter(undone > 0).height} steps in all",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from harness.checks import CannotSay, Conclusion
-from harness.checks.moments import intended_in, was_sent, whole_phase
+from harness.checks.moments import intended_in, last_part, was_sent, whole_phase
 from harness.clock import NS_PER_MS
 from harness.errors import ConfigError
 from harness.recording.episodes import Span
@@ -115,8 +115,7 @@ class SteadyAgain:
 
     def check(self, history: History) -> Conclusion:
         """FAIL quotes both phases."""
-        heal = whole_phase(history, Phase.HEAL)
-        tail = Span(heal.end_ns - round((heal.end_ns - heal.start_ns) * self.last_share), heal.end_ns)
+        tail = last_part(history, Phase.HEAL, self.last_share)
         before_ok, before = self._measured(history, whole_phase(history, Phase.STEADY), "steady")
         if not before_ok.value:
             raise CannotSay(f"no {self.operation} was ok in steady: there is nothing to come back to")

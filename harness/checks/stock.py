@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from harness.checks import CannotSay, Conclusion, conclude
-from harness.checks.books import CANCELLED, CONFIRMED, Orders, Reservations
+from harness.checks.books import CANCELLED, CONFIRMED, OPEN, Orders, Reservations
 from harness.checks.tables import final_table, keys, only_once
 from harness.recording.history import History
 
@@ -95,6 +95,8 @@ class ReservationsMatchOrders:
         leaked = both.filter((state == CANCELLED) & ~nothing)
         partial = both.filter(~state.is_in([CONFIRMED, CANCELLED]) & ~everything & ~nothing)
         wrong = [key for part in (short, leaked, partial, unknown) for key in keys(part["order"])]
+        if not wrong and both.filter(state != OPEN).is_empty():
+            raise CannotSay(f"none of {both.height} orders has ended: an open one may hold its items or not")
         return conclude(
             wrong,
             otherwise=f"live reservations match {both.height} orders, item by item",

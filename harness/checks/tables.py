@@ -15,7 +15,7 @@ from harness.recording.history import History
 from harness.recording.readings import ReadingLine
 
 # JSON numbers beyond this have lost their last digits on the way.
-WHOLE_MAX = 2**53
+WHOLE_MAX = 2**53 - 1
 
 # Many claims ask for the same columns of the same table, and parsing is what takes the time.
 _PARSED: WeakKeyDictionary[History, dict[object, pl.DataFrame]] = WeakKeyDictionary()

@@ -139,13 +139,20 @@ class Polling:
 
         Raises:
             RecordingError: A reading could not be written down; the first such trouble.
+            ProbeError: A probe does not end.
         """
         self._stopping.set()
         for thread in self._threads:
-            thread.join(self._timeout_s + 5.0)  # a probe keeps to its time-out, or is left behind as a daemon
+            thread.join(self._timeout_s + 5.0)
+        hanging = [thread.name for thread in self._threads if thread.is_alive()]
         self._threads.clear()
         if self._trouble:
             raise self._trouble.pop(0)
+        if hanging:  # left behind as a daemon, whose line would come when the recording is closed
+            raise ProbeError(
+                f"{', '.join(hanging)} is still looking {self._timeout_s + 5.0:g} s after it was to end: it does not "
+                "keep to its time-out, and what it sees would come after the end of the recording"
+            )
 
     def _poll(self, probe: Probe, stack: Stack, recorder: Notes) -> None:
         due_ns = self._clock.now_ns()

@@ -40,6 +40,7 @@ class Recorder:
         self._paths = {stream: stream_path(run_dir, stream) for stream in Stream}
         self._files: dict[Stream, int] = {}
         self._torn: set[Stream] = set()
+        self._closed = False
         self._run: RunInfo | None = None
         with self._disk_trouble(run_dir):
             run_dir.mkdir(parents=True, exist_ok=True)
@@ -73,8 +74,15 @@ class Recorder:
             RecordingLostError: It could not be written. The drill must stop: a check over a recording with
                 holes proves nothing.
         """
-        line = self._encoder.encode(record) + b"\n"
+        try:
+            line = self._encoder.encode(record) + b"\n"
+        except (TypeError, ValueError) as error:  # half of a character, or what JSON has no word for
+            raise RecordingError(f"{stream}: what was seen cannot be written as JSON: {error}") from error
         with self._lock, self._disk_trouble(self._paths[stream], RecordingLostError):
+            if self._closed:
+                raise RecordingError(
+                    f"{self.run_dir} is closed: a line that came later would be counted as damage"
+                )
             if stream in self._torn:
                 line = b"\n" + line  # what the failed write left behind must not swallow this record
             self._append(stream, line)
@@ -107,6 +115,7 @@ class Recorder:
     def close(self) -> None:
         """Close the files. Safe twice."""
         with self._lock:
+            self._closed = True
             for file in self._files.values():
                 os.close(file)
             self._files.clear()

@@ -227,8 +227,17 @@ def superseded(run_dirs: Sequence[Path]) -> set[Path]:
             earlier = read_run(run_dir).supersedes
         except RecordingError:
             continue
-        found |= {run_dir.with_name(earlier)} if earlier else set()
-    return found & set(run_dirs)
+        # Whatever a recording from elsewhere says: only the name of a folder beside it can be one.
+        found |= {other for other in run_dirs if other.name == earlier and other.parent == run_dir.parent}
+    return found
+
+
+def shown(path: Path) -> Path:
+    """A path as short as a person would type it here."""
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
 
 
 def write_findings(run_dir: Path, findings: Sequence[Finding]) -> None:

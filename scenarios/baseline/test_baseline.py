@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.recording.records import Phase
 from harness.runner import Chaos, Load
 from scenarios.claims import universal
 from scenarios.profiles import Profile
@@ -18,6 +19,6 @@ def test_a_shop_with_nothing_broken_keeps_every_promise(chaos: Chaos, profile: P
         load=Load(operation=PlaceOrder(), rate_per_s=RATE_PER_S),
         faults=[],
         phases=profile.steady,
-        claims=universal(profile.steady, RATE_PER_S),
+        claims=universal(profile.steady, RATE_PER_S, calm=(Phase.STEADY, Phase.IMPACT, Phase.HEAL)),
         observing=observation(),
     )

@@ -88,6 +88,7 @@ def test_orders_wait_for_a_lost_provider_and_settle_when_it_is_back(chaos: Chaos
                     log=SAGA_LOG,
                     last_step="confirm-order",
                     within_s=profile.settle_after_heal_s,
+                    limit_s=profile.timers.saga_timeout_s,
                     fault=killed.title,
                     expect_not=NOT_DECLINED,
                 ),

@@ -17,6 +17,15 @@ def change_what_was_ordered(tables: Tables) -> None:
     row_of(tables, "orders", order_id="o010")["total_cents"] = 501
 
 
+def swap_what_was_ordered(tables: Tables) -> None:
+    """As many pieces of something else."""
+    row_of(tables, "orders", order_id="o010")["contents"] = "cup:2"
+
+
+def make_up_an_order(tables: Tables) -> None:
+    tables["orders"].append({**row_of(tables, "orders", order_id="o010"), "order_id": "o999"})
+
+
 def charge_again(tables: Tables) -> None:
     tables["ledger"].append(dict(row_of(tables, "ledger", order_id="o010")))
 
@@ -78,8 +87,8 @@ def confirm_late(tables: Tables) -> None:
     row_of(tables, "saga_log", order_id="o010", step_name="confirm-order")["executed_at"] += 5_000
 
 
-def never_confirm(tables: Tables) -> None:
-    tables["saga_log"].remove(row_of(tables, "saga_log", order_id="o010", step_name="confirm-order"))
+def never_confirm(tables: Tables, order_id: str = "o010") -> None:
+    tables["saga_log"].remove(row_of(tables, "saga_log", order_id=order_id, step_name="confirm-order"))
 
 
 def apply_twice(tables: Tables) -> None:

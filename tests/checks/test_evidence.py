@@ -3,15 +3,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks import CannotSay, Evidence
+from harness.checks import CannotSay, Claim, Evidence, Kind
 from harness.checks.evidence import FaultBit, FaultHealed, HealthyBefore
 from harness.checks.hazards import SomeRows
+from harness.checks.judging import judge
 from harness.checks.load import GeneratorOnTime, KeptUp, LoadReached, UnderLoad
 from harness.checks.machine import DiskCalm, MachineCalm, MachineUncrowded
+from harness.checks.money import ChargedAtMostOnce
 from harness.load.operations import NOT_SENT
 from harness.recording.history import History
-from harness.recording.records import Phase
-from tests.histories import Drill, innocent_drill
+from harness.recording.records import Phase, Verdict
+from tests.histories import LEDGER, STARTS_S, Drill, innocent_drill, innocent_tables
 
 LOAD = LoadReached(phase=Phase.STEADY, rate_per_s=5)
 CALM = MachineCalm(phases=(Phase.STEADY, Phase.IMPACT), max_stall_ms=100)
@@ -22,11 +24,15 @@ PENDING = SomeRows(
     at_least=3,
     moment=Phase.IMPACT,
 )
-LOADED = UnderLoad(rate_per_s=5)
+LOADED = UnderLoad()
 DISK = DiskCalm(phases=(Phase.STEADY, Phase.IMPACT), stalled_share_max=0.02)
 ON_TIME = GeneratorOnTime(phases=(Phase.STEADY,))
 UNCROWDED = MachineUncrowded(phases=(Phase.STEADY, Phase.IMPACT))
 KEPT_UP = KeptUp(reading="pending", rows_max=2)
+
+
+def faults(*titles: str, for_s: float = 20) -> dict[str, object]:
+    return {"faults": [{"title": title, "seconds": for_s} for title in titles]}
 
 
 def _seen(evidence: Evidence, history: History) -> bool:
@@ -129,22 +135,79 @@ def test_evidence_is_seen_where_it_is_and_nowhere_else(
 
 def test_a_planned_fault_that_was_never_injected_did_not_bite(tmp_path: Path) -> None:
     """The machine stood still until its time was over: no line tells of it, only the plan does."""
-    history = innocent_drill(tmp_path, promised={"faults": ["provider killed", "orders paused"]}).ended()
+    history = innocent_drill(tmp_path, promised=faults("provider killed", "orders paused")).ended()
     seen = FaultBit().seen(history)
     assert not seen.ok
     assert seen.sentence == "orders paused: planned and never injected"
 
 
 def test_a_plan_of_which_nothing_was_injected_is_told_by_name(tmp_path: Path) -> None:
-    history = Drill(tmp_path, promised={"faults": ["orders paused"]}).ended()
+    history = Drill(tmp_path, promised=faults("orders paused")).ended()
     assert FaultBit().seen(history).sentence == "orders paused: planned and never injected"
 
 
-PHASES = {"warm-up": 0, "steady": 5, "impact": 25, "heal": 45}
+def test_a_fault_of_an_instant_hurt_nobody(tmp_path: Path) -> None:
+    """It was there for 19 s."""
+    assert (
+        FaultBit()
+        .seen(innocent_drill(tmp_path / "half", promised=faults("provider killed", for_s=38)).ended())
+        .ok
+    )
+    seen = FaultBit().seen(
+        innocent_drill(tmp_path / "less", promised=faults("provider killed", for_s=39)).ended()
+    )
+    assert not seen.ok
+    assert seen.sentence == "provider killed was there for 19.000 of the 39 s that were planned (wanted 50%)"
+
+
+@pytest.mark.parametrize(
+    "promised",
+    [
+        {"faults": 3},
+        {"faults": ["provider killed"]},
+        {"faults": [{"title": 3, "seconds": 20}]},
+        {"faults": [{"title": "provider killed"}]},
+        {"faults": [{"title": "provider killed", "seconds": "long"}]},
+        {"faults": [{"title": "provider killed", "seconds": -1}]},
+        {"rate_per_s": "much"},
+        {"rate_per_s": -5},
+        {"rate_per_s": 5, "phases": None},
+        {"rate_per_s": 5, "phases": {"steady": "soon"}},
+        {"rate_per_s": 5, "load_s": 45},
+        {"rate_per_s": 5, "load_s": float("inf")},
+    ],
+    ids=str,
+)
+def test_a_plan_that_cannot_be_read_keeps_a_claim_from_being_green(
+    promised: dict[str, object], tmp_path: Path
+) -> None:
+    drill = innocent_drill(tmp_path, promised={"rate_per_s": 1, **promised}).tables(innocent_tables())
+    once = Claim(
+        id="once",
+        sentence="Nobody is charged twice.",
+        source="universal",
+        check=ChargedAtMostOnce(ledger=LEDGER),
+        counts_only_if=(),
+        kind=Kind.SAFETY,
+    )
+    [finding] = judge(drill.ended(), [once])
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert "run does not say what it planned" in finding.because
+
+
+def test_a_phase_that_was_cut_short_was_not_full_of_load(tmp_path: Path) -> None:
+    """Healing took nearly all of heal: what was left of it had all the load of its own length."""
+    brief = STARTS_S | {"heal": 60}
+    drill = Drill(tmp_path, phases=brief)
+    for number in range(5):
+        drill.operation(f"o{number}", 60 + number)
+    seen = LoadReached(phase=Phase.HEAL, rate_per_s=1).seen(drill.ended())
+    assert not seen.ok
+    assert seen.sentence == "heal lasted 5.0 of 20 s (wanted 50%)"
 
 
 def _loaded(tmp_path: Path, until_s: float, every_s: float = 0.2) -> History:
-    drill = Drill(tmp_path, promised={"phases": PHASES})
+    drill = Drill(tmp_path, promised={"rate_per_s": 5})
     for number in range(int((until_s - 5) / every_s)):
         drill.operation(f"o{number}", 5 + number * every_s)
     return drill.ended()
@@ -161,7 +224,7 @@ def test_load_was_there_in_every_phase_that_planned_some(tmp_path: Path) -> None
 
 def test_load_without_a_plan_proves_nothing(tmp_path: Path) -> None:
     with pytest.raises(CannotSay):
-        LOADED.seen(Drill(tmp_path).ended())
+        LOADED.seen(Drill(tmp_path, promised={"rate_per_s": 5, "phases": {}}).ended())
 
 
 def test_a_target_that_hangs_does_not_make_the_generator_late(tmp_path: Path) -> None:

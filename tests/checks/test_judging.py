@@ -86,9 +86,15 @@ def test_a_fault_that_did_not_bite_is_no_excuse(kind: Kind, tmp_path: Path) -> N
 
 
 def _planned(tmp_path: Path, *, bit: bool, healed: bool = True) -> History:
-    drill = Drill(tmp_path, promised={"faults": ["provider killed"]})
+    drill = Drill(tmp_path, promised={"faults": [{"title": "provider killed", "seconds": 20}]})
     for number in range(20):
-        drill.operation(f"o{number:03}", 26 + number, expect="declined" if number < 4 else "ok", cents=500)
+        drill.operation(
+            f"o{number:03}",
+            26 + number,
+            expect="declined" if number < 4 else "ok",
+            cents=500,
+            contents="mug:2",
+        )
     return drill.fault(bit=bit, healed=healed).heartbeat().tables(innocent_tables()).ended()
 
 
@@ -175,7 +181,7 @@ def test_claims_survive_json() -> None:
         LoadReached(phase=Phase.HEAL, rate_per_s=20),
         SomeRows(reading="x", what="rows", where={"status": ("A", "B")}, moment=Phase.IMPACT),
         AtRest(open_work=("open_work", "unread"), quiet_s=1.5),
-        UnderLoad(rate_per_s=20),
+        UnderLoad(share=0.6),
         UnheardCharges(ledger=LEDGER, fault="answers lost", patience_s=1.5),
         MachineUncrowded(phases=(Phase.HEAL,), if_missing=Missing.EXCUSES),
     )

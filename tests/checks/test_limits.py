@@ -1,11 +1,14 @@
 """Past its limit an order is cancelled and has cost nothing; orders that could still end either way are not judged."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.checks import CannotSay
 from harness.checks.limits import CancelledPastLimit
+from harness.errors import ConfigError
 from harness.recording.history import History
 from harness.recording.records import Verdict
 from tests.histories import LEDGER, ORDERS, Drill
@@ -92,3 +95,21 @@ def test_nothing_is_said_when_no_order_was_sent_early_enough(tmp_path: Path) -> 
 def test_nothing_is_said_without_a_fault_that_bit(tmp_path: Path) -> None:
     with pytest.raises(CannotSay, match="no fault was seen"):
         CHECK.check(Drill(tmp_path / "r").operation("early", 30).fault(bit=False).ended())
+
+
+@pytest.mark.parametrize("how", [{"lapsed": "it answers"}, {"bit": False}])
+def test_a_fault_that_was_not_there_all_along_excuses_nobody_and_convicts_nobody(
+    how: dict[str, Any], tmp_path: Path
+) -> None:
+    """The provider may have answered: then an order was rightly confirmed."""
+    drill = Drill(tmp_path).fault(**how).operation("early", 30)
+    order = {"order_id": "early", "status": "CONFIRMED", "total_cents": 500, "items": []}
+    history = drill.reading("orders", [order]).reading("ledger", []).ended()
+    with pytest.raises(CannotSay):
+        CHECK.check(history)
+
+
+@pytest.mark.parametrize(("limit_s", "slack_s"), [(0, 2), (-1, 2), (10, -1)])
+def test_a_limit_that_is_none_is_refused(limit_s: float, slack_s: float) -> None:
+    with pytest.raises(ConfigError, match="limit_s must be above 0"):
+        replace(CHECK, limit_s=limit_s, slack_s=slack_s)

@@ -16,17 +16,22 @@ from tests.checks.crimes import Tables, row_of
 from tests.histories import Drill, innocent_drill, innocent_tables
 
 REST = AtRest(open_work=("open_work", "unread_events"), quiet_s=5)
-TIME = HadItsTime(open_work=("open_work", "unread_events"), patience_s=15)
+TIME = HadItsTime(open_work=("open_work", "unread_events"), quiet_s=5, patience_s=15)
 ENDED = AllWorkEnds(open_work=("open_work", "unread_events"))
 SAGA = {"order_id": "o010"}
 EVENT = {"topic": "order-events", "partition": 0, "unread": 3}
 
 
 def left(
-    run_dir: Path, *rows: dict[str, Any], unread: tuple[dict[str, Any], ...] = (), at_s: float = 84
+    run_dir: Path,
+    *rows: dict[str, Any],
+    unread: tuple[dict[str, Any], ...] = (),
+    at_s: float = 84,
+    stall_at_s: float = -1,
+    late_ms: float = 0,
 ) -> Drill:
     """A run whose load ended at 65 s, with this much on its way when somebody looked."""
-    drill = Drill(run_dir).operation("o010", 64)
+    drill = Drill(run_dir).operation("o010", 64).heartbeat(stall_at_s=stall_at_s, late_ms=late_ms)
     return drill.reading("open_work", list(rows), at_s).reading("unread_events", list(unread), at_s + 0.1)
 
 
@@ -38,8 +43,12 @@ def left(
         (lambda folder: left(folder, unread=(EVENT,)), False, True),
         (lambda folder: left(folder, SAGA, at_s=79), False, False),
         (lambda folder: left(folder, at_s=71), True, True),
-        (lambda folder: left(folder, at_s=69), False, True),
-        (lambda folder: left(folder, at_s=71).operation("slow", 64, took_ms=4_000), False, True),
+        (lambda folder: left(folder, at_s=69), False, False),
+        (lambda folder: left(folder, at_s=71, stall_at_s=68, late_ms=900), True, True),
+        (lambda folder: left(folder, at_s=71, stall_at_s=68, late_ms=1_100), False, False),
+        (lambda folder: left(folder, SAGA, at_s=81, stall_at_s=68, late_ms=1_100), False, False),
+        (lambda folder: left(folder, SAGA, at_s=81, stall_at_s=60, late_ms=1_100), False, True),
+        (lambda folder: left(folder, at_s=71).operation("slow", 64, took_ms=4_000), False, False),
         (lambda folder: left(folder, SAGA, at_s=81).operation("slow", 64, took_ms=4_000), False, False),
     ],
     ids=[
@@ -49,6 +58,10 @@ def left(
         "a saga is left early",
         "early, and nothing is left",
         "so early that a request may be on its way",
+        "the machine stood still for a part of the time that was to spare",
+        "the machine stood still for longer",
+        "the machine stood still while a saga was given its time",
+        "the machine stood still before that",
         "a client waited for long",
         "a client waited, a saga is left",
     ],
@@ -81,7 +94,7 @@ def test_a_rest_that_is_always_there_is_refused(open_work: tuple[str, ...], seco
     with pytest.raises(ConfigError, match="any target would be at rest"):
         AtRest(open_work=open_work, quiet_s=seconds)
     with pytest.raises(ConfigError, match="any target would be at rest"):
-        HadItsTime(open_work=open_work, patience_s=seconds)
+        HadItsTime(open_work=open_work, quiet_s=seconds, patience_s=15)
 
 
 def caught_on_its_way(tables: Tables) -> None:
@@ -145,7 +158,7 @@ def test_what_is_wrong_of_books_at_rest_is_wrong_however_the_shop_felt_before(tm
     tables = innocent_tables()
     crimes.charge_a_cancelled_order(tables)
     claim = next(one for one in CLAIMS if one.id == "money-is-conserved")
-    drill = Drill(tmp_path).tables(tables).operation("o000", 26)  # nobody was served in steady
+    drill = Drill(tmp_path).heartbeat().tables(tables).operation("o000", 26)  # nobody was served in steady
     drill.reading("open_work", [], 75).reading("unread_events", [], 75)
     assert judge(drill.ended(), [claim])[0].verdict is Verdict.FAIL
 

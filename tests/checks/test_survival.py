@@ -33,6 +33,16 @@ def test_a_service_that_died_beside_a_server_may_have_died_of_it(tmp_path: Path)
         ALIVE.check(Drill(tmp_path).reading("ended by itself", [KAFKA, GATEWAY]).ended())
 
 
+@pytest.mark.parametrize("number", [-9, -15])
+def test_a_service_that_somebody_else_killed_did_not_end_by_itself(number: int, tmp_path: Path) -> None:
+    """As a system does that runs out of memory."""
+    killed = {**GATEWAY, "service": "orders", "exit_code": number}
+    with pytest.raises(CannotSay, match="orders was killed by somebody"):
+        ALIVE.check(Drill(tmp_path / "killed").reading("ended by itself", [killed]).ended())
+    both = ALIVE.check(Drill(tmp_path / "both").reading("ended by itself", [killed, GATEWAY]).ended())
+    assert both.verdict is Verdict.FAIL
+
+
 def test_where_nobody_looked_nobody_is_known_to_have_lived(tmp_path: Path) -> None:
     with pytest.raises(CannotSay, match="it never looked"):
         ALIVE.check(Drill(tmp_path).ended())

@@ -11,17 +11,24 @@ from harness.checks import CannotSay, Check
 from harness.checks.events import AppliedInOrder, EveryEventApplied, ViewAgrees
 from harness.checks.liveness import EveryOrderSettles, OrdersAreConfirmed, PendingSettlesAfterHeal
 from harness.checks.money import ChargedAtMostOnce, LedgersAgree, MoneyConserved
-from harness.checks.safety import NothingAcknowledgedIsLost
+from harness.checks.safety import NothingAcknowledgedIsLost, NothingUnaskedHappened
 from harness.checks.saga import UndoneExactly, UndoneInReverse
 from harness.checks.stock import ReservationsMatchOrders, StockConserved
+from harness.errors import ConfigError
+from harness.load.operations import NOT_SENT
 from harness.recording.records import Phase, Verdict
 from tests.checks import crimes
 from tests.checks.crimes import Tables, row_of
 from tests.histories import LEDGER, ORDERS, RESERVATIONS, SAGA_LOG, Drill, innocent_drill, innocent_tables
 
 LOST = NothingAcknowledgedIsLost(
-    operation="place_order", reading="orders", column="order_id", kept={"cents": "total_cents"}
+    operation="place_order",
+    reading="orders",
+    column="order_id",
+    kept={"cents": "total_cents"},
+    kept_words={"contents": "contents"},
 )
+UNASKED = NothingUnaskedHappened(operation="place_order", reading="orders", column="order_id")
 TWICE = ChargedAtMostOnce(ledger=LEDGER)
 MONEY = MoneyConserved(orders=ORDERS, ledger=LEDGER)
 BOOKS = LedgersAgree(payments="payments", ledger=LEDGER)
@@ -40,6 +47,7 @@ HEALED = PendingSettlesAfterHeal(
     log=SAGA_LOG,
     last_step="confirm-order",
     within_s=5,
+    limit_s=60,
     fault="provider killed",
     expect_not={"expect": "declined"},
 )
@@ -54,6 +62,7 @@ APPLIED = EveryEventApplied(
 SHOWN = ViewAgrees(orders="orders", view="order_view", numbers=("version", "total_cents"))
 ALL: list[Check] = [
     LOST,
+    UNASKED,
     SHOWN,
     TWICE,
     MONEY,
@@ -83,6 +92,8 @@ def test_an_innocent_shop_passes(check: Check, tmp_path: Path) -> None:
     [
         (LOST, crimes.lose_an_order, "o010"),
         (LOST, crimes.change_what_was_ordered, "o010"),
+        (LOST, crimes.swap_what_was_ordered, "o010"),
+        (UNASKED, crimes.make_up_an_order, "o999"),
         (TWICE, crimes.charge_again, "o010"),
         (TWICE, crimes.charge_again_and_refund, "o010"),
         (MONEY, crimes.charge_a_cancelled_order, "o001"),
@@ -192,7 +203,7 @@ def test_a_shop_that_turns_nearly_everybody_away_does_not_confirm_nearly_everyth
     conclusion = replace(SHARE, phases=(Phase.IMPACT,)).check(drill.tables(tables).ended())
     assert conclusion.verdict is Verdict.FAIL
     assert "1 of 19 orders sent in impact were confirmed" in conclusion.because
-    assert "18 of the others were not even accepted" in conclusion.because
+    assert "of the others 18 were refused and 0 never answered" in conclusion.because
 
 
 def test_an_order_whose_answer_was_lost_counts_as_what_became_of_it(tmp_path: Path) -> None:
@@ -274,3 +285,86 @@ def test_an_order_finished_before_it_was_sent_means_that_the_wall_clock_was_set(
         row["executed_at"] -= 3_600_000
     with pytest.raises(CannotSay, match="wall clock"):
         HEALED.check(innocent_drill(tmp_path).tables(tables).ended())
+
+
+def test_orders_in_a_table_that_is_empty_were_asked_for_by_nobody_who_could_be_named(tmp_path: Path) -> None:
+    with pytest.raises(CannotSay, match="no rows"):
+        UNASKED.check(innocent_drill(tmp_path).reading("orders", []).ended())
+
+
+def test_an_order_that_the_generator_could_not_send_was_not_asked_for(tmp_path: Path) -> None:
+    drill = Drill(tmp_path).operation("o1", 26, "rejected", error=f"{NOT_SENT}no ports")
+    conclusion = UNASKED.check(drill.reading("orders", [{"order_id": "o1"}]).ended())
+    assert conclusion.examples == ("o1",)
+
+
+def test_a_phase_in_which_nobody_ordered_says_nothing_of_what_is_confirmed(tmp_path: Path) -> None:
+    """Of two phases that are pooled the one with orders must not speak for the other."""
+    check = replace(SHARE, phases=(Phase.STEADY, Phase.IMPACT))
+    with pytest.raises(CannotSay, match="no place_order was sent in steady"):
+        check.check(innocent_drill(tmp_path).tables(innocent_tables()).ended())
+
+
+def test_books_in_which_no_money_lies_do_not_agree_on_anything(tmp_path: Path) -> None:
+    tables = innocent_tables()
+    tables["ledger"].clear()
+    for payment in tables["payments"]:
+        payment["status"] = "FAILED"
+    with pytest.raises(CannotSay, match="kept any money"):
+        BOOKS.check(innocent_drill(tmp_path).tables(tables).ended())
+
+
+def test_orders_that_all_are_open_hold_their_goods_or_not(tmp_path: Path) -> None:
+    tables = innocent_tables()
+    tables["reservations"].clear()
+    for order in tables["orders"]:
+        order["status"] = "PENDING"
+    with pytest.raises(CannotSay, match="none of 20 orders has ended"):
+        HELD.check(innocent_drill(tmp_path).tables(tables).ended())
+
+
+def test_an_item_that_is_none_is_not_left_out(tmp_path: Path) -> None:
+    tables = innocent_tables()
+    row_of(tables, "orders", order_id="o010")["items"].append(None)
+    with pytest.raises(CannotSay, match="items of 'orders' lack"):
+        HELD.check(innocent_drill(tmp_path).tables(tables).ended())
+
+
+def test_sagas_that_had_done_nothing_show_nothing_of_undoing(tmp_path: Path) -> None:
+    tables = innocent_tables()
+    tables["saga_log"] = [
+        {**row, "status": "FAILED", "step_name": "reserve-inventory"}
+        for row in tables["saga_log"]
+        if row["status"] == "FAILED"
+    ]
+    with pytest.raises(CannotSay, match="nothing to undo"):
+        UNWOUND.check(innocent_drill(tmp_path).tables(tables).ended())
+
+
+def test_a_wall_clock_that_nobody_watched_to_the_end_proves_nothing(tmp_path: Path) -> None:
+    """One beat at the beginning says nothing of what was set later."""
+    drill = Drill(tmp_path).fault().heartbeat(until_s=60)
+    for number in range(20):
+        drill.operation(
+            f"o{number:03}", 26 + number, expect="declined" if number < 4 else "confirmed", cents=500
+        )
+    with pytest.raises(CannotSay, match="nobody watched the wall clock for 25"):
+        HEALED.check(drill.tables(innocent_tables()).ended())
+
+
+def test_an_order_that_reached_its_limit_meanwhile_may_rightly_be_cancelled(tmp_path: Path) -> None:
+    """However long healing took: o016 and later had time left when it was verified at 45.5 s, and 5 s more."""
+    tables = innocent_tables()
+    for number in range(4, 16):
+        crimes.never_confirm(tables, f"o{number:03}")
+    history = innocent_drill(tmp_path).tables(tables).ended()
+    assert HEALED.check(history).verdict is Verdict.FAIL
+    assert replace(HEALED, limit_s=9).check(history).verdict is Verdict.PASS
+    with pytest.raises(CannotSay, match="had time left"):
+        replace(HEALED, limit_s=5.1).check(history)
+
+
+@pytest.mark.parametrize(("within_s", "limit_s"), [(0, 20), (20, 20), (5, 0)])
+def test_bounds_of_pending_orders_that_nobody_can_keep_are_refused(within_s: float, limit_s: float) -> None:
+    with pytest.raises(ConfigError, match="could rightly have been cancelled"):
+        replace(HEALED, within_s=within_s, limit_s=limit_s)

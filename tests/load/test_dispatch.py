@@ -296,7 +296,7 @@ def test_nothing_is_sent_that_cannot_be_written_down(tmp_path: Path) -> None:
 def test_requests_that_were_not_sent_are_evidence_against_the_load(tmp_path: Path) -> None:
     """The generator's own words, read by the check that decides whether there was a load at all."""
     with Recorder(tmp_path) as recorder:
-        recorder.start(run_info())
+        recorder.start(run_info(promised={"phases": {"steady": 0.0}, "load_s": BRIEFLY_NS / NS_PER_S}))
         start_ns = SYSTEM_CLOCK.now_ns()
         recorder.note(Stream.PHASES, PhaseStarted(phase=Phase.STEADY, at_ns=start_ns))
         recorder.note(Stream.PHASES, PhaseStarted(phase="end", at_ns=start_ns + BRIEFLY_NS))

@@ -34,7 +34,9 @@ def test_declined_cards_are_told_to_the_checkers() -> None:
 def test_what_was_ordered_is_told_to_the_checkers() -> None:
     request = PlaceOrder().request(7, Chance(3).stream("order"))
     assert request.detail["amount_cents"] == request.body["amount_cents"]
-    assert request.detail["pieces"] == sum(item["quantity"] for item in request.body["items"])
+    assert request.detail["customer"] == request.body["customer_id"]
+    items = sorted((item["sku"], item["quantity"]) for item in request.body["items"])
+    assert request.detail["contents"] == " ".join(f"{sku}:{quantity}" for sku, quantity in items)
 
 
 @pytest.mark.parametrize(

@@ -81,8 +81,8 @@ def test_what_is_not_a_runs_folder_is_not_swept(base: Path, tmp_path: Path) -> N
 def test_stacks_have_a_folder_of_their_own_in_the_one_that_was_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(state.STATE_VARIABLE, "/home")
-    assert state.base_path() == Path("/home/drillbook")
+    monkeypatch.setenv(state.STATE_VARIABLE, "/a")
+    assert state.base_path() == Path("/a/drillbook")
 
 
 def test_a_run_must_be_called_as_runs_are(base: Path) -> None:
