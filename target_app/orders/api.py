@@ -82,11 +82,17 @@ def order_routes(
         return JSONResponse(order.shown(), 200 if order.is_settled else 202, {**order.headers, **location})
 
     async def _after_waiting(order: Order, wait_s: float, draining: asyncio.Event) -> Order:
-        await outcomes.wait_for(order.order_id, wait_s, draining)
-        try:
-            return await orders.find(order.order_id) or order
-        except DatabaseLost:
-            return order  # it was accepted; how it is doing now is a question for later
+        async def now() -> Order:
+            try:
+                return await orders.find(order.order_id) or order
+            except DatabaseLost:
+                return order  # it was accepted; how it is doing now is a question for later
+
+        async def has_ended() -> bool:
+            return (await now()).is_settled
+
+        await outcomes.wait_for(order.order_id, wait_s, draining, has_ended)
+        return await now()
 
     @router.get("/{order_id}")
     async def find(order_id: str, if_none_match: OptionalHeader = None) -> JSONResponse:

@@ -87,8 +87,7 @@ class OutboxRelay:
                         try:
                             await self._relay(connection)
                         finally:
-                            with suppress(Exception):
-                                await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+                            await _unlock(connection)
                 failures = 0
             except DatabaseLost as error:
                 failures += 1
@@ -153,6 +152,16 @@ class OutboxRelay:
                     ),
                 )
         return acknowledged
+
+
+async def _unlock(connection: Any) -> None:
+    """Let go of the lock, if need be with the connection: back in the pool it would keep all others from relaying."""
+    try:
+        await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+    except BaseException as error:
+        connection.terminate()
+        if not isinstance(error, Exception):
+            raise
 
 
 def _event(row: Any) -> Event:

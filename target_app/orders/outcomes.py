@@ -6,6 +6,7 @@ otherwise finds out when its time is over.
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from target_app.orders.saga import Saga, Status, Step
@@ -25,12 +26,27 @@ class Outcomes:
         self._compensations = metrics.counter("saga.compensations", "Steps undone, by step")
         self._duration = metrics.timer("saga.duration", "From the order to its end")
 
-    async def wait_for(self, order_id: str, within_s: float, draining: asyncio.Event) -> None:
-        """Return when the order's saga has ended, the time is over, or the service is to stop."""
+    async def wait_for(
+        self,
+        order_id: str,
+        within_s: float,
+        draining: asyncio.Event,
+        has_ended: Callable[[], Awaitable[bool]],
+    ) -> None:
+        """Return when the order's saga has ended, the time is over, or the service is to stop.
+
+        Args:
+            order_id: Of the order.
+            within_s: At most this long.
+            draining: Set when the service is to stop.
+            has_ended: Asked once there is a listener: what ended just before would be waited for in vain.
+        """
         ended = asyncio.Event()
         self._waiting.setdefault(order_id, []).append(ended)
         waits = [asyncio.create_task(ended.wait()), asyncio.create_task(draining.wait())]
         try:
+            if await has_ended():
+                return
             await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:

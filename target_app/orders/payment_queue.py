@@ -64,7 +64,7 @@ class DurablePaymentQueue:
             raise LeaseLost(f"saga {saga.saga_id} is no longer ours")
         if attempts == 0:
             log.warning(
-                "Payment service unavailable, payment queued",
+                "Payment service unavailable, using fallback: payment queued",
                 extra=fields(**saga.ids, error=error),
             )
 

@@ -3,7 +3,7 @@
 | answer | means |
 |---|---|
 | 2xx | done |
-| 402, 409, 422 | refused for good: no effect, now or later |
+| 4xx but 408, 425 and 429 | refused for good: no effect, now or later |
 | anything else, or none | unsettled: it may have happened |
 """
 
@@ -13,9 +13,7 @@ import httpx
 
 from target_app.orders.saga import Refused, Saga, Unsettled
 from target_app.service.breaker import CallNotPermitted, CircuitBreaker
-from target_app.service.http_client import Peer, PeerError
-
-_FINAL = frozenset({402, 409, 422})
+from target_app.service.http_client import LATER, Peer, PeerError
 
 
 class RemoteSteps:
@@ -82,7 +80,7 @@ def _judge(response: httpx.Response) -> None:
     status = response.status_code
     if status < 300:
         return
-    if status in _FINAL:
+    if 400 <= status < 500 and status not in LATER:
         raise Refused(f"{status}: {_detail(response)}")
     raise Unsettled(f"status {status}: {response.text[:200]}")
 

@@ -10,13 +10,18 @@ import logging
 from dataclasses import replace
 from uuid import uuid4
 
+import httpx
+
 from target_app.payments.store import Payment, Payments
-from target_app.service.http_client import NoAnswer, Peer, PeerError
+from target_app.service.http_client import LATER, NoAnswer, Peer, PeerError
 from target_app.service.logs import fields
 from target_app.service.problems import Problem
 from target_app.variants import Variant
 
 log = logging.getLogger(__name__)
+
+# What the provider says of a charge, and what becomes of the payment.
+_CHARGED = {"charged": "COMPLETED", "declined": "DECLINED", "voided": "VOIDED"}
 
 
 class Cashier:
@@ -63,6 +68,7 @@ class Cashier:
                 "order_id": payment.order_id,
                 "amount_cents": payment.amount_cents,
             },
+            ("refunded", "voided"),
         )
         status = "VOIDED" if answer["status"] == "voided" else "REFUNDED"
         await self._payments.finish_refund(payment, status)
@@ -85,13 +91,13 @@ class Cashier:
                     "amount_cents": payment.amount_cents,
                     "card": payment.card,
                 },
+                tuple(_CHARGED),
             )
         except Unanswered as error:
             if error.went_out:
                 await self._payments.unanswered(payment)
             raise
-        said = {"charged": "COMPLETED", "declined": "DECLINED", "voided": "VOIDED"}[answer["status"]]
-        payment = await self._payments.settle(payment, said, answer.get("reason"))
+        payment = await self._payments.settle(payment, _CHARGED[answer["status"]], answer.get("reason"))
         log.info(
             "Payment %s",
             payment.status.lower(),
@@ -101,7 +107,10 @@ class Cashier:
         )
         return payment
 
-    async def _ask_provider(self, path: str, body: dict[str, object]) -> dict[str, str]:
+    async def _ask_provider(
+        self, path: str, body: dict[str, object], words: tuple[str, ...]
+    ) -> dict[str, str]:
+        """The provider's answer, whose status is one of `words`."""
         try:
             response = await self._provider.request("POST", path, json=body)
         except PeerError as error:
@@ -109,15 +118,28 @@ class Cashier:
             went_out = isinstance(error, NoAnswer)
             timed_out = isinstance(error, NoAnswer) and error.timed_out
             raise Unanswered(str(error), went_out=went_out, timed_out=timed_out) from error
-        if response.status_code in {200, 402, 409}:
-            answer: dict[str, str] = response.json()
+        if response.status_code in {200, 402, 409} and (answer := _object(response)).get("status") in words:
             return answer
+        status = response.status_code
+        if (
+            "declined" in words and 400 <= status < 500 and status not in LATER
+        ):  # it took nothing, and never will
+            return {"status": "declined", "reason": f"the provider refused the request with {status}"}
         log.warning(
             "Provider answered %d",
-            response.status_code,
+            status,
             extra=fields(order_id=body["order_id"], answer=response.text[:200]),
         )
-        raise Unanswered(f"the provider answered {response.status_code}", went_out=True)
+        raise Unanswered(f"the provider answered {status} and nothing usable", went_out=True)
+
+
+def _object(response: httpx.Response) -> dict[str, str]:
+    """The JSON object of an answer; an empty one of a proxy's page or of anything else that is none."""
+    try:
+        answer = response.json()
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
 class Unanswered(Problem):

@@ -6,9 +6,11 @@ a ring of recent events, and the metrics' names. Nothing else of the shop knows 
 """
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -87,6 +89,7 @@ class CircuitBreaker(CoreEventListener):
         # As in resilience4j: with a window that holds fewer calls than the minimum it would never open.
         self._minimum = min(settings.breaker_minimum_number_of_calls, settings.breaker_sliding_window_size)
         self._opened_at = 0.0
+        self._probes = _Window()
         self._last_error: Exception | None = None
         self._events: deque[dict[str, Any]] = deque(maxlen=settings.breaker_event_buffer_size)
         self._machine = StateMachine(
@@ -94,7 +97,10 @@ class CircuitBreaker(CoreEventListener):
             config=Config(
                 failure_rate_threshold=settings.breaker_failure_rate_threshold / 100,
                 minimum_number_of_calls=self._minimum,
-                slow_call_duration_threshold=settings.breaker_slow_call_duration_threshold_s,
+                # resilience4j calls slow what took longer, the library also what took as long.
+                slow_call_duration_threshold=math.nextafter(
+                    settings.breaker_slow_call_duration_threshold_s, math.inf
+                ),
                 slow_call_rate_threshold=settings.breaker_slow_call_rate_threshold / 100,
                 permitted_calls_in_half_open=settings.breaker_permitted_calls_in_half_open_state,
                 max_concurrent_probes=settings.breaker_permitted_calls_in_half_open_state,
@@ -125,12 +131,7 @@ class CircuitBreaker(CoreEventListener):
             self._slow_rate,
             of=one,
         )
-        metrics.gauge(
-            "resilience4j.circuitbreaker.buffered.calls",
-            "Calls in the window",
-            lambda: self._machine.snapshot().total_calls,
-            of=one,
-        )
+        metrics.gauges("resilience4j.circuitbreaker.buffered.calls", "Calls in the window", self._buffered)
 
     @property
     def state(self) -> str:
@@ -174,7 +175,7 @@ class CircuitBreaker(CoreEventListener):
                     self._last_error = error
                     raise
         except CircuitOpenError:
-            raise CallNotPermitted(f"circuit breaker {self.instance!r} is {self.state}") from None
+            raise CallNotPermitted(f"Circuit breaker is open: {self.instance} is {self.state}") from None
         except _NotRecorded:
             assert ignored is not None  # noqa: S101 - the only place that raises it sets it
             duration_s = self._clock.monotonic() - started
@@ -188,6 +189,10 @@ class CircuitBreaker(CoreEventListener):
         """Note and log a transition."""
         if new is State.OPEN:
             self._opened_at = self._clock.monotonic()
+            if old is State.CLOSED:
+                self._note_what_was_exceeded()
+        elif new is State.HALF_OPEN:
+            self._probes = _Window()
         self._note("STATE_TRANSITION", transition=f"{old.name}_TO_{new.name}")
         log.warning(
             "Circuit breaker '%s' changed state from %s to %s",
@@ -200,6 +205,8 @@ class CircuitBreaker(CoreEventListener):
     def on_call(self, *, name: str, outcome: Outcome, duration: float) -> None:
         """Count a call that ended."""
         kind = "failed" if outcome.is_failure else "successful"
+        slow = duration > self._settings.breaker_slow_call_duration_threshold_s
+        self._probes = self._probes.with_call(failed=outcome.is_failure, slow=slow)
         self._calls.record(duration, of=tags(name=name, kind=kind))
         if outcome.is_failure:
             self._note("ERROR", error=self._last_error, duration_s=duration)
@@ -222,15 +229,15 @@ class CircuitBreaker(CoreEventListener):
     async def health(self) -> Health:
         """As resilience4j's health indicator: an open breaker is shown and is not DOWN."""
         state = self._machine.state
-        window = self._machine.snapshot()
+        window = self._window()
         details = {
             "failureRate": f"{self._failure_rate():.1f}%",
             "failureRateThreshold": f"{self._settings.breaker_failure_rate_threshold:.1f}%",
             "slowCallRate": f"{self._slow_rate():.1f}%",
             "slowCallRateThreshold": f"{self._settings.breaker_slow_call_rate_threshold:.1f}%",
-            "bufferedCalls": window.total_calls,
-            "slowCalls": window.slow_calls,
-            "failedCalls": window.failed_calls,
+            "bufferedCalls": window.total,
+            "slowCalls": window.slow,
+            "failedCalls": window.failed,
             "notPermittedCalls": int(sum(values["COUNT"] for _, values in self._rejected.read())),
             "state": state.name,
         }
@@ -279,15 +286,52 @@ class CircuitBreaker(CoreEventListener):
         here = self._machine.state
         return {tags(name=self.instance, state=state.value): float(state is here) for state in _STATES}
 
+    def _window(self) -> "_Window":
+        """The calls that decide: in HALF_OPEN the probes, as in resilience4j, and not those that opened it."""
+        if self._machine.state is State.HALF_OPEN:
+            return self._probes
+        seen = self._machine.snapshot()
+        return _Window(total=seen.total_calls, failed=seen.failed_calls, slow=seen.slow_calls)
+
+    def _rate(self, count: Callable[["_Window"], int]) -> float:
+        """A share of the window in percent, or -1 below the minimum."""
+        window = self._window()
+        probing = self._machine.state is State.HALF_OPEN
+        minimum = self._settings.breaker_permitted_calls_in_half_open_state if probing else self._minimum
+        return count(window) / window.total * 100 if window.total >= minimum else -1.0
+
     def _failure_rate(self) -> float:
-        window = self._machine.snapshot()
-        enough = window.total_calls >= self._minimum
-        return window.failure_rate * 100 if enough else -1.0
+        return self._rate(lambda window: window.failed)
 
     def _slow_rate(self) -> float:
-        window = self._machine.snapshot()
-        enough = window.total_calls >= self._minimum
-        return window.slow_call_rate * 100 if enough else -1.0
+        return self._rate(lambda window: window.slow)
+
+    def _buffered(self) -> Mapping[Tags, float]:
+        window = self._window()
+        return {
+            tags(name=self.instance, kind="failed"): float(window.failed),
+            tags(name=self.instance, kind="successful"): float(window.total - window.failed),
+        }
+
+    def _note_what_was_exceeded(self) -> None:
+        """What resilience4j says just before it opens."""
+        seen = self._machine.snapshot()
+        if seen.failure_rate * 100 >= self._settings.breaker_failure_rate_threshold:
+            self._note("FAILURE_RATE_EXCEEDED")
+        if seen.slow_call_rate * 100 >= self._settings.breaker_slow_call_rate_threshold:
+            self._note("SLOW_CALL_RATE_EXCEEDED")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Window:
+    """Calls that are counted."""
+
+    total: int = 0
+    failed: int = 0
+    slow: int = 0
+
+    def with_call(self, *, failed: bool, slow: bool) -> "_Window":
+        return _Window(total=self.total + 1, failed=self.failed + failed, slow=self.slow + slow)
 
 
 class _SystemClock:

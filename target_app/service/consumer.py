@@ -31,6 +31,7 @@ _RETRY = Backoff(first_s=0.1, most_s=2.0)
 _PAUSE_AFTER_S = 1.0
 _SAY_EVERY_S = 5.0  # while a start is held up, what by
 _LOOK_EVERY_S = 1.0  # for brokers that were away
+_COMMIT_AGAIN_AFTER_S = 1.0
 _FINISH_WITHIN_S = 1.0  # the batch in hand, when the service ends: its other parts need time, too
 
 
@@ -94,6 +95,8 @@ class EventConsumer:
         self._down: str | None = None
         self._look_at_s = 0.0
         self._handling: Future[bool] | None = None
+        self._owed: dict[tuple[str, int], int] = {}  # offsets whose commit has not succeeded yet
+        self._commit_at_s = 0.0
         self._last_error = ""
         self._consumed: Counter = metrics.counter("kafka.consumer.records.consumed.total", "Records consumed")
         self._rebalances: Counter = metrics.counter("kafka.consumer.rebalance.total", "Rebalances seen")
@@ -161,12 +164,15 @@ class EventConsumer:
     def _consume(self) -> None:
         """Be a member of the group until the end, or until the client library gives up."""
         consumer = Consumer(self._config)
+        self._owed.clear()  # of an earlier membership
         consumer.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke)
         try:
             while not self._ending.is_set():
                 batch = self._read(consumer)
                 if batch and not self._ending.is_set():
                     self._process(consumer, batch)
+                elif self._owed and time.monotonic() >= self._commit_at_s:
+                    self._commit(consumer)
         finally:
             consumer.close()
 
@@ -207,19 +213,27 @@ class EventConsumer:
         if not handled:
             return
         self._consumed.add(len(batch))
-        ends: dict[tuple[str, int], int] = {}
         for record in batch:
-            ends[record.topic, record.partition] = record.offset + 1
+            self._owed[record.topic, record.partition] = record.offset + 1
+        self._commit(consumer)
+
+    def _commit(self, consumer: Consumer) -> None:
+        """Commit what is owed for the partitions that are still ours; whoever has the others reads them again.
+
+        Where that fails it is tried again: on a quiet topic no later batch would say as much.
+        """
         owned = {(partition.topic, partition.partition) for partition in consumer.assignment()}
-        offsets = [TopicPartition(*place, offset) for place, offset in ends.items() if place in owned]
-        if not offsets:
+        self._owed = {place: offset for place, offset in self._owed.items() if place in owned}
+        if not self._owed:
             return
+        offsets = [TopicPartition(*place, offset) for place, offset in self._owed.items()]
         try:
             consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
-            # Somebody else owns the partition by now, and reads it again; or the coordinator is away, and the next
-            # commit says as much.
+            self._commit_at_s = time.monotonic() + _COMMIT_AGAIN_AFTER_S
             log.warning("Offset commit failed", extra=fields(error=str(error), group=self._group))
+        else:
+            self._owed.clear()
 
     def _await(self, consumer: Consumer, done: "Future[bool]") -> bool:
         try:
@@ -270,6 +284,7 @@ class EventConsumer:
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[Any]) -> None:
         self._partitions = 0
+        self._owed.clear()  # whoever has them next reads them again, and may be further by the time they come back
         log.info(
             "Rebalance triggered: partitions revoked", extra=fields(group=self._group, count=len(partitions))
         )

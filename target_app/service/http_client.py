@@ -18,6 +18,8 @@ from target_app.service.lifecycle import Health
 
 # Shorter than the servers' own, so that it is always the client who closes an idle connection.
 _IDLE_S = 5.0
+# Of all 4xx these alone say that the same request may succeed later: a time-out, too early, too many.
+LATER = frozenset({408, 425, 429})
 # The pool looks at every idle connection on every request: a burst must not make all later requests dear.
 _IDLE_MOST = 8
 
@@ -104,7 +106,9 @@ class Peer:
             NoAnswer: It went out, and no whole answer came within `timeout_s`.
         """
         bound_s = self.timeout_s if timeout_s is None else timeout_s
-        sent = {**trace.headers(), **(headers or {})}
+        # As bytes: what a client put into a header need not be ASCII, and is passed on as it came.
+        together = {**trace.headers(), **(headers or {})}
+        sent = {name.encode("ascii"): value.encode("latin-1") for name, value in together.items()}
         try:
             async with asyncio.timeout(bound_s):
                 return await self._client.request(method, path, json=json, content=content, headers=sent)

@@ -7,13 +7,16 @@ send SIGKILL next, and what is unfinished is recovered either way.
 
 import logging
 import os
+import re
 import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPMethod
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
@@ -31,6 +34,10 @@ log = logging.getLogger(__name__)
 # Longer than any client keeps an idle connection: a server that closes first makes a client send into a
 # closed connection, and a request that was never read looks like one that may have been.
 KEEP_ALIVE_S = 75
+# What of the grace an orderly end may take: to be seen unready, to answer what is in flight, to stop the parts. A
+# little is left for the end itself, before the watchdog.
+_DRAIN_SHARE, _ANSWER_SHARE, _STOP_SHARE = 0.25, 0.3, 0.35
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,200}")
 
 
 @dataclass(slots=True)
@@ -55,7 +62,8 @@ class Observed:
             return
         incoming = {key: value.decode("latin-1") for key, value in scope["headers"]}
         here = trace.enter(incoming.get(b"traceparent"))
-        request_id = incoming.get(b"x-request-id") or here.trace_id
+        given = incoming.get(b"x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else here.trace_id
         trace.request_id.set(request_id)
         started = time.perf_counter()
         status = 500
@@ -79,7 +87,8 @@ class Observed:
             self._timer.record(
                 time.perf_counter() - started,
                 of=tags(
-                    method=scope["method"],
+                    # A word that a client made up would be a new time series each.
+                    method=scope["method"] if scope["method"] in HTTPMethod.__members__ else "UNKNOWN",
                     uri=getattr(route, "path", "UNKNOWN"),
                     status=str(status),
                     outcome=_outcome(status),
@@ -91,7 +100,7 @@ def build(
     service: str, settings: Settings, parts: Sequence[Part], routers: Sequence[APIRouter], metrics: Metrics
 ) -> FastAPI:
     """The application of one service. Its parts start and stop with the server."""
-    lifecycle = Lifecycle(parts, stop_within_s=settings.shutdown_grace_s * 0.6)
+    lifecycle = Lifecycle(parts, stop_within_s=settings.shutdown_grace_s * _STOP_SHARE)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -133,7 +142,7 @@ class _Server(uvicorn.Server):
         watchdog = threading.Timer(self._settings.shutdown_grace_s, os._exit, args=(1,))
         watchdog.daemon = True
         watchdog.start()
-        delay_s = min(self._settings.shutdown_drain_delay_s, self._settings.shutdown_grace_s / 2)
+        delay_s = min(self._settings.shutdown_drain_delay_s, self._settings.shutdown_grace_s * _DRAIN_SHARE)
         timer = threading.Timer(delay_s, self._stop_accepting)
         timer.daemon = True
         timer.start()
@@ -155,7 +164,8 @@ def serve(service: str, settings: Settings, app: FastAPI) -> None:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=max(1, int(settings.shutdown_grace_s * 0.3)),
+        # Typed as whole seconds, and used as any number of them.
+        timeout_graceful_shutdown=cast("int", settings.shutdown_grace_s * _ANSWER_SHARE),
     )
     log.info(
         "Service starting",

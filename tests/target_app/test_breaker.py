@@ -38,6 +38,11 @@ class Bench:
             with pytest.raises(DownError):
                 self.call(DownError("away"))
 
+    def shown(self) -> tuple[int, int, str]:
+        """Calls, failed calls and failure rate, as its health shows them."""
+        details = asyncio.run(self.breaker.health()).details["paymentService"]["details"]
+        return details["bufferedCalls"], details["failedCalls"], details["failureRate"]
+
     def events(self) -> list[str]:
         return [event["stateTransition"] or event["type"] for event in self.breaker._events]
 
@@ -101,8 +106,12 @@ def test_half_open_permits_three_at_once_and_no_fourth(bench: Bench) -> None:
 
 def test_only_slow_calls_open_it(bench: Bench) -> None:
     for _ in range(5):
-        bench.call(takes_s=2.0)
+        bench.call(takes_s=2.0)  # as long as the threshold is not longer
+    assert bench.breaker.state == "CLOSED"
+    for _ in range(10):
+        bench.call(takes_s=2.1)
     assert bench.breaker.state == "OPEN"
+    assert bench.events()[-2:] == ["SLOW_CALL_RATE_EXCEEDED", "CLOSED_TO_OPEN"]
 
 
 def test_a_declined_card_counts_neither_way(bench: Bench) -> None:
@@ -121,7 +130,37 @@ def test_its_events_read_like_resilience4js(bench: Bench) -> None:
     bench.fail(4)
     with pytest.raises(CallNotPermitted):
         bench.call()
-    assert bench.events() == ["SUCCESS", *["ERROR"] * 4, "CLOSED_TO_OPEN", "NOT_PERMITTED"]
+    assert bench.events() == [
+        "SUCCESS",
+        *["ERROR"] * 4,
+        "FAILURE_RATE_EXCEEDED",
+        "CLOSED_TO_OPEN",
+        "NOT_PERMITTED",
+    ]
+
+
+def test_half_open_shows_its_probes_and_not_what_opened_it(bench: Bench) -> None:
+    bench.fail(5)
+    assert bench.shown() == (5, 5, "100.0%")
+    bench.clock.now += 61.0
+    bench.call()
+    assert bench.breaker.state == "HALF_OPEN"
+    assert bench.shown() == (1, 0, "-1.0%")
+    name = "resilience4j.circuitbreaker.buffered.calls"
+    values = {kind: bench.metrics.describe(name, [f"kind:{kind}"]) for kind in ("failed", "successful")}
+    assert {kind: answer and answer["measurements"] for kind, answer in values.items()} == {
+        "failed": [{"statistic": "VALUE", "value": 0.0}],
+        "successful": [{"statistic": "VALUE", "value": 1.0}],
+    }
+    bench.fail(2)
+    assert bench.breaker.state == "OPEN"
+    assert bench.events()[-1] == "HALF_OPEN_TO_OPEN"
+
+
+def test_an_open_breaker_says_so_in_the_guides_words(bench: Bench) -> None:
+    bench.fail(5)
+    with pytest.raises(CallNotPermitted, match="Circuit breaker is open"):
+        bench.call()
 
 
 def test_its_state_metric_is_one_for_the_present_state(bench: Bench) -> None:

@@ -231,3 +231,42 @@ def test_a_topic_that_comes_late_is_waited_for_and_said_so(
     with caplog.at_level("WARNING"):
         asyncio.run(join())
     assert "not available: order-events" in str(said()[0].__dict__)
+
+
+class Unlucky(Steady):
+    """Its first commit fails, as one does while the group's coordinator moves; nothing is sent any more."""
+
+    tries: ClassVar[list[int]] = []
+
+    def commit(self, *, offsets: list[Any], asynchronous: bool) -> None:
+        Unlucky.tries.append(offsets[0].offset)
+        if len(Unlucky.tries) == 1:
+            raise KafkaException(KafkaError(KafkaError.COORDINATOR_NOT_AVAILABLE))
+        super().commit(offsets=offsets, asynchronous=asynchronous)
+
+
+@pytest.mark.usefixtures("steady")
+def test_an_offset_whose_commit_failed_is_committed_though_nobody_sends_anything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else a quiet topic would look unread for ever."""
+    monkeypatch.setattr(module, "Consumer", Unlucky)
+    monkeypatch.setattr(Unlucky, "tries", [])
+    monkeypatch.setattr(module, "_COMMIT_AGAIN_AFTER_S", 0.001)
+
+    async def handle(records: Sequence[Record]) -> None:
+        """All is well."""
+
+    async def read() -> None:
+        consumer = consumer_of(handle)
+        await consumer.start()
+        try:
+            await asyncio.to_thread(
+                wait_until, lambda: len(Unlucky.tries) == 2, within_s=5, what="a second try", every_s=0.01
+            )
+        finally:
+            await consumer.stop()
+
+    asyncio.run(read())
+    [member] = Unlucky.made
+    assert (Unlucky.tries, member.committed) == ([8, 8], [8])

@@ -67,6 +67,21 @@ def test_key_body_and_trace_are_passed_on_and_version_headers_back() -> None:
     assert "x-secret" not in came_back.headers
 
 
+def test_a_header_that_is_no_ascii_is_passed_on_as_it_came() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(202, json={})
+
+    app = create_app(read(GatewaySettings, {"ORDERS_URL": "http://orders"}), orders_transport=Handler(answer))
+    headers = {b"Idempotency-Key": "größe".encode("latin-1"), b"X-Request-ID": b"\xfc"}
+    came_back = ask(app, lambda client: client.post("/api/v1/orders", json={}, headers=headers))
+    assert came_back.status_code == 202
+    assert dict(seen[0].headers.raw)[b"Idempotency-Key".lower()] == "größe".encode("latin-1")
+    assert came_back.headers["x-request-id"].isascii()  # one that no log could tell is not taken over
+
+
 @pytest.mark.parametrize(
     "way_out",
     ["..%2F..%2Factuator%2Fhealth", "%2e%2e/sagas/status", "o1%2F..", "%2E", "../../../actuator/health"],

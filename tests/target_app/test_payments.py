@@ -17,6 +17,10 @@ from target_app.variants import Variant
 from tests.target_app.client import ask
 from tests.target_app.fakes import FakePayments
 
+ENVIRONMENT = {
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    "PROVIDER_URL": "http://provider",
+}
 BODY = {"order_id": "o1", "amount_cents": 500, "card": "tok_visa"}
 
 
@@ -48,11 +52,7 @@ class Desk:
         )
         self.provider = httpx.ASGITransport(app=provider)
         self.table = FakePayments()
-        environment = {
-            "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
-            "PROVIDER_URL": "http://provider",
-            "SHOP_VARIANTS": ",".join(variants),
-        }
+        environment = ENVIRONMENT | {"SHOP_VARIANTS": ",".join(variants)}
         self.app = create_app(
             read(PaymentsSettings, environment),
             payments=self.table,
@@ -190,3 +190,28 @@ def test_the_provider_does_as_it_is_told(desk: Callable[..., Desk], mode: str, s
 
     assert ask(here.app, told) == [status]
     assert charges(here) == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "kept"),
+    [
+        (httpx.Response(200, text="<html>all is well</html>"), 503, "PENDING"),
+        (httpx.Response(200, json=["charged"]), 503, "PENDING"),
+        (httpx.Response(200, json={"status": "perhaps"}), 503, "PENDING"),
+        (httpx.Response(429, json={}), 503, "PENDING"),
+        (httpx.Response(400, json={"detail": "no such currency"}), 402, "DECLINED"),
+    ],
+    ids=["a page", "a list", "an unknown word", "too many", "a bad request"],
+)
+def test_an_answer_that_says_nothing_leaves_the_payment_open_and_a_refusal_ends_it(
+    answer: httpx.Response, status: int, kept: str, tmp_path: Path
+) -> None:
+    here = Desk(tmp_path)
+    here.app = create_app(
+        read(PaymentsSettings, ENVIRONMENT),
+        payments=here.table,
+        provider_transport=httpx.MockTransport(lambda _request: answer),
+    )
+    assert here(pay()) == [status]
+    [payment] = asyncio.run(here.table.of_order("o1"))
+    assert payment.status == kept

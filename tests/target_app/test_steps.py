@@ -47,6 +47,10 @@ class Remote:
         (402, Refused),
         (409, Refused),
         (422, Refused),
+        (400, Refused),
+        (404, Refused),
+        (408, Unsettled),
+        (425, Unsettled),
         (429, Unsettled),
         (500, Unsettled),
         (503, Unsettled),
@@ -59,6 +63,15 @@ def test_only_a_refusal_is_final(answer: int | Exception, meaning: type[Exceptio
     remote = Remote(answer)
     with pytest.raises(meaning):
         remote(remote.steps.process_payment)
+
+
+@pytest.mark.parametrize("answer", [400, 404, 413])
+def test_a_request_that_the_payment_service_refuses_is_no_sign_of_its_ill_health(answer: int) -> None:
+    remote = Remote(*[answer] * 10)
+    for _ in range(10):
+        with pytest.raises(Refused):
+            remote(remote.steps.process_payment)
+    assert remote.breaker.state == "CLOSED"
 
 
 def test_a_payment_bears_its_sagas_key_amount_and_card() -> None:
