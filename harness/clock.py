@@ -33,7 +33,7 @@ class Clock(Protocol):
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Give up the processor. Only `wait_until` and a schedule's dispatcher call this."""
+        """Give up the processor. For whoever waits for something with a deadline, or for its turn in a schedule."""
         ...
 
 

@@ -55,6 +55,10 @@ class FaultError(DrillError):
     """A fault could not be injected, or its effect was not seen: a drill would prove nothing."""
 
 
+class NothingDoneError(FaultError):
+    """A fault was refused before anything was hurt: there is nothing to heal, and what is there is another fault's."""
+
+
 class ProbeError(DrillError):
     """A probe could not look. The reading is missing; nothing may be concluded from its absence."""
 

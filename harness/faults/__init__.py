@@ -22,11 +22,19 @@ class Effect:
         sentence: For people: "asked 200 ms, measured 203.1 ms ± 0.4 over 7 round trips".
         seen: Whether it is the effect that was asked for.
         measured: The figures behind the sentence, each with its unit in its name.
+        hidden: Of a healing that was not seen: what was to be undone is, by what the control plane or the machine says,
+            and what keeps it from being seen is something else, such as another fault. Nobody need try again.
     """
 
     sentence: str
     seen: bool
     measured: Mapping[str, float] = field(default_factory=dict)
+    hidden: bool = False
+
+    @property
+    def undone(self) -> bool:
+        """Of a healing: whether the promise to undo the fault is kept."""
+        return self.seen or self.hidden
 
 
 @runtime_checkable
@@ -54,7 +62,10 @@ class Fault(Protocol):
         ...
 
     def heal(self, stack: Stack) -> Effect:
-        """Stop. Safe twice and safe before `inject`: it is also how a crashed run is cleaned up."""
+        """Stop. Safe twice and safe before `inject`: it is also how a crashed run is cleaned up.
+
+        Where the effect is not `undone`, the promise to undo the fault stays open.
+        """
         ...
 
 

@@ -7,6 +7,7 @@ from harness.faults import Effect
 from harness.faults.links import (
     ANSWER_WITHIN_S,
     already_added,
+    fault_words,
     matching,
     must_answer_directly,
     on_each,
@@ -53,7 +54,7 @@ class BlackHole(ToxicFault):
         Raises:
             FaultError: There was an answer, or the connection ended.
         """
-        return on_each(matching(stack, self.link), self._inject_one)
+        return self.hurt(stack, self._inject_one)
 
     def _inject_one(self, link: Link) -> Effect:
         direct = must_answer_directly(link)
@@ -115,7 +116,7 @@ class Reset(ToxicFault):
         Raises:
             FaultError: A question was answered, or ended otherwise.
         """
-        return on_each(matching(stack, self.link), self._inject_one)
+        return self.hurt(stack, self._inject_one)
 
     def _inject_one(self, link: Link) -> Effect:
         must_answer_directly(link)
@@ -143,21 +144,21 @@ class Cut(ToxicFault):
         """None: the proxy itself is switched off."""
         return ()
 
+    def there_already(self, link: Link) -> str:
+        """Whether a link is cut."""
+        with fault_words(link.name):
+            return "" if link.is_enabled() else f"{link.name} was cut"
+
     def inject(self, stack: Stack) -> Effect:
         """Cut, count refused connections, and see an open one end.
 
         Raises:
             FaultError: A connection still came through, or an open one stayed open.
         """
-        return on_each(matching(stack, self.link), self._inject_one)
+        return self.hurt(stack, self._inject_one)
 
     def _inject_one(self, link: Link) -> Effect:
         direct = must_answer_directly(link)
-        if not link.is_enabled():
-            raise FaultError(
-                f"{self.title}: the link was cut before the fault began, so the fault did nothing. Is another fault "
-                "still active?"
-            )
         held = HeldConnection(link.entrance)
         try:
             link.disable()

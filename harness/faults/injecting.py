@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.clock import SYSTEM_CLOCK, Clock
-from harness.errors import DrillError, FaultError
+from harness.errors import DrillError, FaultError, NothingDoneError
 from harness.faults import Effect, Fault, to_record
 from harness.recording.notes import Notes
 from harness.recording.records import FaultNoted, FaultStage, Stream
@@ -33,8 +33,9 @@ def injected(
         The measured effect of `inject`.
 
     Raises:
-        FaultError: The effect was not seen, or healing failed. In the second case the promise to undo it
-            stays with the supervisor, which tries again when the limit is over or we are gone.
+        FaultError: It was refused, the effect was not seen, or healing failed. In the last case, and where healing
+            was not verified though nothing hides it, the promise to undo it stays with the supervisor, which tries
+            again when the limit is over or we are gone.
     """
     data = to_record(fault)
 
@@ -56,6 +57,7 @@ def injected(
     # Whoever has to undo it tells of it by its title.
     token = stack.promise_undo({**data, "title": fault.title}, limit_s=limit_s)
     lapsed = ""
+    hurt = True
     try:
         note(FaultStage.REQUESTED)
         try:
@@ -63,25 +65,29 @@ def injected(
             if not effect.seen:
                 raise FaultError(f"{fault.title}: {effect.sentence}. The fault does not bite.")
         except BaseException as error:
+            hurt = not isinstance(error, NothingDoneError)
             note(FaultStage.FAILED, sentence=str(error) or type(error).__name__)
             raise
         note(FaultStage.ACTIVE, effect)
         yield effect
         lapsed = _lapsed(fault, stack)
     finally:
-        try:
-            note(FaultStage.HEALING)
-        finally:
+        if not hurt:
+            stack.undone(token)  # to heal it now would heal the other fault, that it was refused for
+        else:
             try:
-                healed = fault.heal(stack)
-            except BaseException as error:
-                note(FaultStage.FAILED, sentence=f"healing: {str(error) or type(error).__name__}")
-                raise
-            if not stack.undone(token):
-                lapsed = f"the supervisor has undone it, at its limit of {limit_s:g} s"
-        if lapsed:
-            note(FaultStage.LAPSED, sentence=lapsed)
-        note(FaultStage.HEALED, healed)
+                note(FaultStage.HEALING)
+            finally:
+                try:
+                    healed = fault.heal(stack)
+                except BaseException as error:
+                    note(FaultStage.FAILED, sentence=f"healing: {str(error) or type(error).__name__}")
+                    raise
+                if healed.undone and not stack.undone(token):
+                    lapsed = f"the supervisor has undone it, at its limit of {limit_s:g} s"
+            if lapsed:
+                note(FaultStage.LAPSED, sentence=lapsed)
+            note(FaultStage.HEALED, healed)
 
 
 def _lapsed(fault: Fault, stack: Stack) -> str:

@@ -8,7 +8,7 @@ another process, and a frozen one must be silent.
 from dataclasses import dataclass
 
 from harness.clock import NS_PER_S, SYSTEM_CLOCK
-from harness.errors import FaultError, StackError
+from harness.errors import FaultError, NothingDoneError, StackError
 from harness.faults import Effect
 from harness.faults.links import ANSWER_WITHIN_S, fault_words
 from harness.faults.round_trip import Ending, RoundTrips, listens, refusals, round_trips
@@ -61,7 +61,9 @@ def _running_again(stack: Stack, service: Service) -> Effect:
     if state is State.EXITED:
         raise FaultError(f"{service.name} was started again and has exited; see {service.log_path}")
     if state is State.PAUSED:
-        return Effect(sentence=f"{service.name} is there, but paused by another fault", seen=False)
+        return Effect(
+            sentence=f"{service.name} is there, but paused by another fault", seen=False, hidden=True
+        )
     answers = _asked(stack, service, ANSWER_WITHIN_S)
     if answers is None:
         serves, how = listens(service.address, ANSWER_WITHIN_S), f"{service.address} accepts connections"
@@ -97,7 +99,7 @@ def _still_there(stack: Stack, fault: "Killed | Stopped") -> Service:
     """The service that is to be ended; one that has ended already would be taken for the fault's effect."""
     service = _service(stack, fault.service)
     if service.state() is State.EXITED:
-        raise FaultError(
+        raise NothingDoneError(
             f"{fault.title}: {service.name} had ended before the fault began, so the fault did nothing. Is another "
             f"fault still active, or did it end by itself? See {service.log_path}."
         )
@@ -208,7 +210,7 @@ class Paused:
         """
         service = _service(stack, self.service)
         if (before := service.state()) is not State.RUNNING:
-            raise FaultError(
+            raise NothingDoneError(
                 f"{self.title}: {service.name} was {before} before the fault began, so the fault did nothing. Is "
                 f"another fault still active, or did it end by itself? See {service.log_path}."
             )
@@ -219,9 +221,10 @@ class Paused:
         sentence = f"the machine says that {service.name} is {state}"
         if answers is not None:
             sentence += f"; of {_ASKED} questions {answers.endings()} for {_SILENT_FOR_S:g} s"
-        if state is not State.PAUSED or (answers is not None and answers.count(Ending.ANSWERED)):
-            raise FaultError(f"{self.title}: {sentence}. The fault does not bite.")
         silent = answers.count(Ending.SILENT) if answers is not None else 0
+        # A process that stands still refuses nobody and hangs up on nobody: whoever does is another one.
+        if state is not State.PAUSED or (answers is not None and silent < len(answers.each)):
+            raise FaultError(f"{self.title}: {sentence}. The fault does not bite.")
         return Effect(sentence=sentence, seen=True, measured={"silent": float(silent)})
 
     def lapsed(self, stack: Stack) -> str:
@@ -246,5 +249,6 @@ class Paused:
         if state is State.PAUSED:
             raise FaultError(f"{self.service} was told to go on and is still paused")
         if state is State.EXITED:
-            return Effect(sentence=f"{self.service} is not paused any more: it has exited", seen=False)
+            sentence = f"{self.service} is not paused any more: it has exited"
+            return Effect(sentence=sentence, seen=False, hidden=True)
         return _running_again(stack, service)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import ConfigError, FaultError
+from harness.errors import ConfigError, FaultError, NothingDoneError
 from harness.faults import Effect
 from harness.stack import Address, Stack
 from harness.stack.http import Answer, NoAnswer, ask
@@ -77,7 +77,7 @@ class Replies:
         """
         address = self._address(stack)
         if _contains(said := self._read_back(address), self.body):
-            raise FaultError(
+            raise NothingDoneError(
                 f"{self.title}: it said {said!r} before the fault began, so the fault did nothing. Is another fault "
                 "still active?"
             )

@@ -209,11 +209,17 @@ class _Run:
             self._arrive(self._active_since_s)
 
     def _arrive(self, elapsed_s: float) -> None:
-        pending, self._pending = self._pending, None
-        came_from = self.progress
-        self.progress = Progress.OVER  # where an error leaves it: healed, or promised to be
-        if pending is not None:
-            pending.result()
-        if came_from is Progress.INJECTING:
-            self.progress = Progress.ACTIVE
+        """Whoever is interrupted in it may call it again: what is there is known before it counts as having arrived."""
+        if (pending := self._pending) is None:
+            return
+        error = pending.exception()
+        if self.progress is Progress.INJECTING:
             self._active_since_s = elapsed_s
+            self.progress = (
+                Progress.OVER if error else Progress.ACTIVE
+            )  # with an error: healed, or promised to be
+        elif self.progress is Progress.HEALING:
+            self.progress = Progress.OVER
+        self._pending = None
+        if error:
+            raise error

@@ -11,9 +11,7 @@ from harness.faults.links import (
     added,
     already_added,
     delay_ms,
-    matching,
     must_answer_directly,
-    on_each,
     tolerance_ms,
 )
 from harness.faults.questions import padding_limit
@@ -66,7 +64,7 @@ class AddedLatency(ToxicFault):
             FaultError: The measured latency is further than 2 ms or 5 % (and jitter, and spread) from what
                 was asked.
         """
-        return on_each(matching(stack, self.link), self._inject_one)
+        return self.hurt(stack, self._inject_one)
 
     def _inject_one(self, link: Link) -> Effect:
         must_answer_directly(link, times=1)
@@ -121,7 +119,8 @@ class AddedLatency(ToxicFault):
 class LimitedBandwidth(ToxicFault):
     """A connection moves at most `rate_kb_per_s` (1 KB is 1000 bytes) each way.
 
-    Toxiproxy limits each connection, not the link as a whole: ten connections move ten times as much.
+    Toxiproxy limits each connection, not the link as a whole: ten connections move ten times as much. Both ways are
+    limited; measured is the way of the questions, since most servers cannot be made to answer at length.
     """
 
     rate_kb_per_s: int
@@ -157,7 +156,7 @@ class LimitedBandwidth(ToxicFault):
             FaultError: The measured rate is more than 20 % from what was asked, or the rate is so high that
                 the longest question its protocol allows cannot tell it from none.
         """
-        return on_each(matching(stack, self.link), self._inject_one)
+        return self.hurt(stack, self._inject_one)
 
     def padding(self, link: Link) -> int:
         """A quarter of a second a round trip is long enough to be precise."""

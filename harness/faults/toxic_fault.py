@@ -4,12 +4,13 @@ A toxic is named after the fault's fields, so that another process can remove it
 record of the fault.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.errors import ConfigError, FaultError
+from harness.errors import ConfigError, FaultError, NothingDoneError
 from harness.faults import Effect
-from harness.faults.links import matching, on_each, well_again
+from harness.faults.links import fault_words, matching, on_each, well_again
 from harness.stack import Direction, Link, Stack, Toxic
 
 
@@ -50,18 +51,36 @@ class ToxicFault:
         del link
         return 0
 
-    def add_to(self, link: Link) -> None:
-        """Put its toxics on a link.
+    @property
+    def title(self) -> str:
+        """Short and for people."""
+        raise NotImplementedError
+
+    def hurt(self, stack: Stack, one: Callable[[Link], Effect]) -> Effect:
+        """Do `one` to every link that is meant, once none of them is found hurt in this way already.
 
         Raises:
-            FaultError: They are there: another fault's effect would be told as this one's, and healed with it.
+            NothingDoneError: One is: another fault's effect would be told as this one's, and healed with it.
+            FaultError: Of `one`.
         """
-        there = {toxic.name for toxic in link.toxics()}
-        if twice := sorted(toxic.name for toxic in self.toxics() if toxic.name in there):
-            raise FaultError(
-                f"{link.name}: {', '.join(twice)} is on the link already, so the fault did nothing. Is another fault "
-                "of this kind still active?"
-            )
+        links = matching(stack, self.link)
+        for link in links:
+            if there := self.there_already(link):
+                raise NothingDoneError(
+                    f"{self.title}: {there} before the fault began, so the fault did nothing. Is another fault of this "
+                    "kind still active?"
+                )
+        return on_each(links, one)
+
+    def there_already(self, link: Link) -> str:
+        """What of its effect is on a link, or ""."""
+        with fault_words(link.name):
+            there = {toxic.name for toxic in link.toxics()}
+        twice = sorted(toxic.name for toxic in self.toxics() if toxic.name in there)
+        return f"{', '.join(twice)} was on {link.name}" if twice else ""
+
+    def add_to(self, link: Link) -> None:
+        """Put its toxics on a link."""
         for toxic in self.toxics():
             link.add(toxic)
 
@@ -91,8 +110,8 @@ class ToxicFault:
             return Effect(sentence=str(nothing), seen=True)
 
         def heal_one(link: Link) -> Effect:
-            for toxic in self.toxics():
+            for toxic in (removed := self.toxics()):
                 link.remove(toxic.name)
-            return well_again(link, before="the toxic is gone", padding=self.padding(link))
+            return well_again(link, before="the toxic is gone", healed=removed, padding=self.padding(link))
 
         return on_each(links, heal_one)

@@ -97,7 +97,7 @@ class Service(Protocol):
         ...
 
     def stop(self) -> None:
-        """Ask it to stop (SIGTERM) and wait until it has.
+        """Ask it to stop, by SIGTERM or the signal that it takes for that, and wait until it has.
 
         Raises:
             StackError: It is still there after its stop time-out.

@@ -5,12 +5,15 @@ gives each edge a proxy of its own and tells every service, through `Wiring`, on
 own proxies: a service that knew a server's real address could walk around a fault.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.errors import ConfigError
 from harness.stack import WireProtocol
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 KAFKA = "kafka"
 POSTGRES = "postgres"
@@ -116,6 +119,11 @@ class Target:
         names = [service.name for service in self.services]
         servers = {KAFKA, POSTGRES, REDIS, BALANCER}
         for name in names:
+            if not _NAME.fullmatch(name):
+                raise ConfigError(
+                    f"target {self.name!r}: a service's name must be letters, digits, - and _, got {name!r}: it is "
+                    "what its folder and its links are called."
+                )
             if names.count(name) > 1 or name in servers or name.startswith("kafka-"):
                 raise ConfigError(
                     f"target {self.name!r}: the service name {name!r} is taken. Names tell services apart "

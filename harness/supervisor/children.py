@@ -119,7 +119,7 @@ class Children:
             raise StackError(f"no service {name!r} was started; there are {', '.join(self._known)}") from None
 
     async def signal(self, *, name: str, number: int) -> int:
-        """Signal a service: SIGTERM and SIGQUIT its first process, all else its whole tree."""
+        """Signal a service: SIGTERM, SIGINT and SIGQUIT its first process, all else its whole tree."""
         process = self._process(name)
         tree = processes.tree(process.popen.pid) if process.state() is not State.EXITED else []
         asked = tree[:1] if number in {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT} else tree

@@ -29,7 +29,7 @@ _READ_BYTES = 1 << 16
 
 
 class SupervisorClient:
-    """A connection to one supervisor. Threads may share it; their requests take turns.
+    """A connection to one supervisor. Threads may share it; their requests take turns, but for those that take long.
 
     Args:
         folder: The stack's.
@@ -42,6 +42,7 @@ class SupervisorClient:
         self._turn = threading.Lock()
         self._asked = 0
         self._read = b""
+        self._torn = False
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(REQUEST_TIMEOUT_S)
         try:
@@ -57,23 +58,43 @@ class SupervisorClient:
             StackError: The supervisor refused, died or did not answer.
         """
         with self._turn:
+            if self._torn:
+                raise StackError(
+                    f"the supervisor of {self.folder.run_id} was told half a request, and can be asked nothing more "
+                    "over this connection"
+                )
             self._asked += 1
             request = {"id": self._asked, "verb": verb, **arguments}
             deadline = Deadline.after(timeout_s)
             try:
                 self._socket.settimeout(timeout_s)
+                self._torn = (
+                    True  # until all of it is sent: what follows half a request would be read as its end
+                )
                 self._socket.sendall(msgspec.json.encode(request) + b"\n")
+                self._torn = False
                 answer = self._answer(deadline)
             except TimeoutError as error:
                 raise StackError(
-                    f"the supervisor of {self.folder.run_id} did not {verb} within {timeout_s:g} s. It stands still, "
-                    "or the machine does: nothing of the stack can be started, hurt or healed any more."
+                    f"the supervisor of {self.folder.run_id} did not answer {verb!r} within {timeout_s:g} s. It stands "
+                    "still, or the machine does: nothing of the stack can be started, hurt or healed any more."
                 ) from error
             except OSError as error:
                 raise self._gone() from error
         if "error" in answer:
             raise StackError(answer["error"])
         return answer["ok"]
+
+    def _ask_aside(self, verb: str, **arguments: Any) -> Any:
+        """The same over a connection of its own: what takes seconds must hold up nobody, least of all a healing.
+
+        Not for promises, which end with the connection they were made over.
+        """
+        aside = SupervisorClient(self.folder, self._log)
+        try:
+            return aside.ask(verb, **arguments)
+        finally:
+            aside.close()
 
     def _answer(self, deadline: Deadline) -> dict[str, Any]:
         """The answer to the latest request; those to earlier ones, which a Ctrl-C or a time-out broke off, are let go.
@@ -110,7 +131,7 @@ class SupervisorClient:
 
     def spawn(self, spec: ProcessSpec) -> int:
         """Start a process, or find it running; its process id."""
-        pid: int = self.ask("spawn", spec=asdict(spec))
+        pid: int = self._ask_aside("spawn", spec=asdict(spec))
         return pid
 
     def signal(self, name: str, number: int) -> int:
@@ -120,7 +141,7 @@ class SupervisorClient:
 
     def await_state(self, name: str, wanted: State, *, within_s: float) -> bool:
         """Whether all of a service's processes came to `wanted` in time."""
-        reached: bool = self.ask(
+        reached: bool = self._ask_aside(
             "await_state", timeout_s=within_s + REQUEST_TIMEOUT_S, name=name, state=wanted, within_s=within_s
         )
         return reached

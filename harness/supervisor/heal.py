@@ -6,20 +6,27 @@ A process of its own, so that a control plane that hangs cannot hang the supervi
 import sys
 from pathlib import Path
 
-from harness.errors import DrillError
+from harness.errors import DrillError, FaultError
 from harness.faults import from_record
 from harness.stack.embedded.stack import attach
 from harness.supervisor import state
 
 
 def main(folder_path: str, token: str) -> None:
-    """Heal the fault that was promised under `token`, and say so to the supervisor."""
+    """Heal the fault that was promised under `token`, and say so to the supervisor.
+
+    Raises:
+        DrillError: It could not be healed, or its healing was not verified; the supervisor has been told nothing.
+    """
     folder = state.StateFolder(Path(folder_path))
     record = next(
         line["fault"] for line in state.read_lines(folder.undo) if line["token"] == token and "fault" in line
     )
     stack = attach(folder)
-    from_record(record).heal(stack)
+    fault = from_record(record)
+    healed = fault.heal(stack)
+    if not healed.undone:
+        raise FaultError(f"{fault.title}: its healing was not verified: {healed.sentence}")
     stack.undone(token)
 
 

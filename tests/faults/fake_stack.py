@@ -25,6 +25,7 @@ class FakeService:
         self.deaf = False  # takes what it is told, and does not do it
         self.immortal = False
         self.too_slow = False  # ends after its stop time-out only
+        self.answers_after_s = 0.0
         self._state = State.RUNNING
         self.socket = Loopback(self._converse)
         self.address = self.socket.address
@@ -77,6 +78,7 @@ class FakeService:
             if self._state is State.PAUSED:
                 self.socket.over.wait()
                 return
+            self.socket.over.wait(self.answers_after_s)
             status, answer = self._answer(head.split(b" ")[0].decode(), head.split(b" ")[1].decode(), body)
             text = json.dumps(answer).encode()
             connection.sendall(
@@ -102,6 +104,7 @@ class FakeLink:
     def __init__(self, client: str, server: FakeService, protocol: WireProtocol = WireProtocol.HTTP) -> None:
         self.client = client
         self.server = server.name
+        self._behind = server
         self.name = f"{client}->{server.name}"
         self.protocol = protocol
         self.exit = server.address
@@ -151,6 +154,7 @@ class FakeLink:
             answer = answer_to(self.protocol, question)
             if answer is None:
                 continue
+            self._socket.over.wait(self._behind.answers_after_s)
             for toxic in () if self.numb else tuple(self._toxics.values()):
                 if toxic.kind == "reset_peer":
                     reset(connection)

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from harness.errors import FaultError
+from harness.errors import FaultError, NothingDoneError
 from harness.faults import Fault
 from harness.faults.network import AddedLatency, BlackHole, Cut, LimitedBandwidth, Lost, Reset
 from harness.faults.processes import Killed, Paused, Restarted, Stopped
@@ -38,6 +40,31 @@ def test_every_fault_keeps_the_contract(fault: Fault, stack: FakeStack) -> None:
     keeps_the_contract(fault, stack)
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [fault for fault in (*NETWORK, *PROCESSES, *REPLIES) if not isinstance(fault, Restarted)],
+    ids=named,
+)
+def test_a_fault_that_is_there_already_is_refused_before_anything_is_hurt(
+    fault: Fault, stack: FakeStack
+) -> None:
+    """So that whoever pairs it with its healing knows that there is nothing of it to heal."""
+    fault.inject(stack)
+    with pytest.raises(NothingDoneError, match="before the fault began, so the fault did nothing"):
+        fault.inject(stack)
+    assert fault.lapsed(stack) == ""
+
+
+@pytest.mark.parametrize("fault", NETWORK, ids=named)
+def test_a_fault_on_several_links_hurts_none_if_one_is_hurt_already(fault: Fault, stack: FakeStack) -> None:
+    fault.inject(stack)
+    with pytest.raises(NothingDoneError):
+        replace(fault, link="orders->*").inject(stack)  # type: ignore[type-var]  # they are dataclasses
+    others = [link for name, link in stack.links.items() if name.startswith("orders->") and name != LINK]
+    assert others
+    assert all(link.is_enabled() and not link.toxics() for link in others)
+
+
 @pytest.mark.parametrize("fault", NETWORK, ids=named)
 def test_a_network_fault_that_does_not_bite_is_an_error_and_no_shrug(fault: Fault, stack: FakeStack) -> None:
     link_of(stack, LINK).numb = True
@@ -70,6 +97,7 @@ def test_healing_on_the_way_to_a_dead_server_says_that_it_was_not_measured(
     service_of(stack, "provider").kill()
     healed = fault.heal(stack)
     assert not healed.seen
+    assert healed.hidden, "its end is another fault's, and nothing is left to heal on the link"
     assert "provider itself did not answer" in healed.sentence
 
 

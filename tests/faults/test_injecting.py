@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from harness.errors import FaultError, StackError
+from harness.errors import FaultError, NothingDoneError, StackError
 from harness.faults import Effect, to_record
 from harness.faults.injecting import injected
 from harness.recording.records import FaultNoted, FaultStage, Stream
@@ -10,6 +10,7 @@ from harness.stack import Stack
 from tests.faults.fake_stack import FakeStack
 
 BITES = Effect(sentence="asked 1, measured 1", seen=True, measured={"measured_ms": 1.0})
+WELL = Effect(sentence="well", seen=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +22,14 @@ class Scripted:
     effect: Effect = BITES
     inject_fails: str = ""
     heal_fails: str = ""
+    healed: Effect = WELL
     gone: str = ""
+    refused: str = ""
     title: str = "scripted"
 
     def inject(self, stack: Stack) -> Effect:
+        if self.refused:
+            raise NothingDoneError(self.refused)
         self.log.append("inject")
         if self.inject_fails:
             raise FaultError(self.inject_fails)
@@ -40,7 +45,7 @@ class Scripted:
         self.log.append("heal")
         if self.heal_fails:
             raise FaultError(self.heal_fails)
-        return Effect(sentence="well", seen=True)
+        return self.healed
 
 
 @dataclass
@@ -155,6 +160,30 @@ def test_a_healing_that_fails_leaves_the_promise_with_the_supervisor(stack: Fake
         pass
     assert stack.kept == []
     assert notes.stages == [R, A, H, F]
+
+
+def test_what_was_refused_before_any_damage_is_not_healed(stack: FakeStack) -> None:
+    """What is there is another fault's: to heal it would end that one."""
+    fault, notes = Scripted(refused="it was killed already"), ListOfNotes()
+    with (
+        pytest.raises(NothingDoneError, match="killed already"),
+        injected(fault, stack, notes, number=0, limit_s=1),
+    ):
+        pytest.fail("it was refused")
+    assert (fault.log, stack.kept, notes.stages) == ([], ["token-0"], [R, F])
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_healing_that_was_not_seen_leaves_the_promise_unless_another_fault_hides_it(
+    hidden: bool, stack: FakeStack
+) -> None:
+    unseen = Effect(sentence="the link still adds 40 ms", seen=False, hidden=hidden)
+    fault, notes = Scripted(healed=unseen), ListOfNotes()
+    with injected(fault, stack, notes, number=0, limit_s=1):
+        pass
+    assert stack.kept == (["token-0"] if hidden else [])
+    assert notes.stages == [R, A, H, D]
+    assert (notes.notes[-1].sentence, notes.notes[-1].seen) == ("the link still adds 40 ms", False)
 
 
 @pytest.mark.parametrize("lines_that_fit", [0, 1, 2])

@@ -11,7 +11,7 @@ from harness.faults import Fault
 from harness.faults.links import matching, tolerance_ms
 from harness.faults.network import AddedLatency, BlackHole, Cut, LimitedBandwidth, Lost, Reset
 from harness.stack import Direction, Toxic
-from tests.faults.fake_stack import FakeLink, FakeStack, link_of
+from tests.faults.fake_stack import FakeLink, FakeStack, link_of, service_of
 
 LINK = "orders->provider"
 
@@ -60,7 +60,9 @@ def test_a_latency_may_be_two_milliseconds_or_five_per_cent_off(asked_ms: int, a
 
 def test_a_fault_whose_toxics_are_there_already_did_nothing(stack: FakeStack) -> None:
     AddedLatency(link="orders->*", latency_ms=20).inject(stack)
-    with pytest.raises(FaultError, match="is on the link already, so the fault did nothing"):
+    with pytest.raises(
+        FaultError, match=r"was on orders->.* before the fault began, so the fault did nothing"
+    ):
         AddedLatency(link=LINK, latency_ms=20).inject(stack)
 
 
@@ -174,7 +176,22 @@ def test_a_toxic_that_stays_though_the_proxy_says_otherwise_is_seen_on_the_wire(
     monkeypatch.setattr(link, "toxics", tuple)
     healed = fault.heal(stack)
     assert not healed.seen
+    assert not healed.hidden
     assert "still adds" in healed.sentence
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_a_slow_server_does_not_excuse_a_latency_that_stayed(
+    removed: bool, stack: FakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.faults.links.HEALED_WITHIN_S", 0.1)
+    service_of(stack, "provider").answers_after_s = 0.06
+    fault, link = AddedLatency(link=LINK, latency_ms=40), link_of(stack, LINK)
+    fault.inject(stack)
+    if not removed:
+        monkeypatch.setattr(link, "remove", lambda toxic_name: None)
+        monkeypatch.setattr(link, "toxics", tuple)
+    assert fault.heal(stack).seen is removed
 
 
 def test_healing_one_of_two_faults_does_not_claim_that_the_link_is_well(stack: FakeStack) -> None:
@@ -185,6 +202,7 @@ def test_healing_one_of_two_faults_does_not_claim_that_the_link_is_well(stack: F
         patch.setattr("harness.faults.links.HEALED_WITHIN_S", 0.1)
         healed = slow.heal(stack)
     assert not healed.seen
+    assert healed.hidden, "the cut stands before it"
     assert "refused" in healed.sentence
     assert cut.heal(stack).seen
 

@@ -74,13 +74,27 @@ def test_healing_a_kill_leaves_a_pause_to_the_fault_that_paused(stack: FakeStack
     Paused(service="provider").inject(stack)
     healed = Killed(service="provider").heal(stack)
     assert not healed.seen
+    assert healed.hidden
     assert service_of(stack, "provider").state() is State.PAUSED
 
 
 def test_a_paused_service_that_has_exited_meanwhile_is_not_called_healed(stack: FakeStack) -> None:
     Paused(service="provider").inject(stack)
     service_of(stack, "provider").kill()
-    assert not Paused(service="provider").heal(stack).seen
+    healed = Paused(service="provider").heal(stack)
+    assert not healed.seen
+    assert healed.hidden
+
+
+def test_a_service_that_runs_and_does_not_serve_hides_nothing(
+    stack: FakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.faults.processes.ANSWER_WITHIN_S", 0.05)
+    service_of(stack, "provider").answers_after_s = 1.0
+    healed = Killed(service="provider").heal(stack)
+    assert not healed.seen
+    assert not healed.hidden
+    assert "does not serve" in healed.sentence
 
 
 @pytest.mark.parametrize("fault", [Killed(service="provider"), Stopped(service="provider")])

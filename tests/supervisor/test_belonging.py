@@ -166,3 +166,30 @@ def test_folders_are_open_to_the_users_of_servers_whatever_the_umask(
             assert [path.stat().st_mode & 0o001 for path in ways] == [1, 1, 1, 1, 1]
     finally:
         os.umask(before)
+
+
+def test_a_child_with_an_environment_of_its_own_ends_with_its_stack(
+    held: tuple[SupervisorClient, Lifeline], tmp_path: Path
+) -> None:
+    """It bears no mark, works elsewhere, and its parent dies first: only the tree, read before, tells whose it is."""
+    client, lifeline = held
+    started = tmp_path / "pid"
+    stranger = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    wrapper = (
+        "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]], cwd='/', "
+        "env={'PATH': '/bin'}, start_new_session=True).wait()"
+    )
+    client.spawn(
+        ProcessSpec(
+            name="wrapper",
+            argv=(sys.executable, "-c", wrapper, stranger),
+            environment={},
+            port=1,
+            ports=(),
+            ready=Readiness(kind=ReadyKind.TCP, port=1),
+        )
+    )
+    wait_until(lambda: started.exists() and started.read_text(), within_s=10, what="the child", every_s=0.01)
+    child = psutil.Process(int(started.read_text()))
+    lifeline.cut()
+    assert gone([child])

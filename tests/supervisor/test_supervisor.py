@@ -157,7 +157,7 @@ def test_a_supervisor_that_stands_still_is_told_and_what_it_says_later_is_let_go
     family = start(client)
     supervisor = psutil.Process(family[0].ppid())
     supervisor.suspend()
-    with pytest.raises(StackError, match=r"did not reserve within 0.1 s.*stands still"):
+    with pytest.raises(StackError, match=r"did not answer 'reserve' within 0.1 s.*stands still"):
         client.ask("reserve", timeout_s=0.1, count=1)
     supervisor.resume()
     assert client.state("server") is State.RUNNING

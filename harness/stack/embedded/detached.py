@@ -7,7 +7,7 @@ nobody remembers would keep its memory and ports until the machine restarts.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.errors import ConfigError, StackError
+from harness.errors import ConfigError, DrillError, StackError
 from harness.narration import Narrator
 from harness.settings import Settings
 from harness.stack.embedded.starting import assembled, launched
@@ -59,8 +59,14 @@ def up(settings: Settings, narrator: Narrator, *, lease_s: float) -> DetachedSta
             stack = assembled(target, new, settings=settings, narrator=narrator)
             # Counted from now, not from before everything was fetched.
             new.supervisor.ask("renew", lease_s=lease_s)
-        except BaseException:
-            new.supervisor.tear_down()
+        except BaseException as first:
+            try:
+                new.supervisor.tear_down()
+            except StackError as second:
+                if isinstance(
+                    first, DrillError
+                ):  # why it did not come up matters more, and both are to be told
+                    raise type(first)(f"{first}\n{second}") from first
             raise
     return DetachedStack(
         run_id=new.run_id,

@@ -97,6 +97,8 @@ class KafkaContents:
         listed = self._admin.list_consumer_groups(request_timeout=KAFKA_TIMEOUT_S).result(
             timeout=KAFKA_TIMEOUT_S
         )
+        if listed.errors:  # a list in which one coordinator's groups are missing would prove an empty cluster
+            raise StackError(f"Kafka cannot tell which consumer groups there are: {listed.errors[0]}")
         return sorted(group.group_id for group in listed.valid)
 
     @_in_words_of_kafka

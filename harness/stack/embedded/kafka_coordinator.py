@@ -18,6 +18,7 @@ _ANY_GROUP = (
     "drillbook"  # never joined; all groups have the same coordinator where their topic has one partition
 )
 _NO_ERROR = 0
+_ANSWER_BYTES_MAX = 10_000  # what answers to such questions is some hundred
 
 
 def groups_can_be_joined(broker: Address) -> bool:
@@ -26,7 +27,7 @@ def groups_can_be_joined(broker: Address) -> bool:
     Args:
         broker: Any one, at a listener whose advertised addresses can be reached.
     """
-    with suppress(OSError, struct.error, UnicodeDecodeError):  # it hung up in the middle, or is no Kafka
+    with suppress(OSError, struct.error, ValueError):  # it hung up in the middle, or is no Kafka
         coordinator = named_in(_ask(broker, _FIND_COORDINATOR, _text(_ANY_GROUP)))
         if coordinator is not None:
             groups = struct.pack(">i", 1) + _text(_ANY_GROUP)
@@ -65,6 +66,7 @@ def _ask(broker: Address, key: int, body: bytes) -> bytes:
     Raises:
         OSError: There is none.
         struct.error: It is cut off.
+        ValueError: It is none of Kafka's.
     """
     request = struct.pack(">hhi", key, 0, 0) + _text(_CLIENT) + body
     with (
@@ -73,6 +75,8 @@ def _ask(broker: Address, key: int, body: bytes) -> bytes:
     ):
         connection.sendall(struct.pack(">i", len(request)) + request)
         length, _ = struct.unpack(">ii", answers.read(8))
+        if not 4 <= length <= _ANSWER_BYTES_MAX:
+            raise ValueError(f"an answer of {length} bytes is none to these questions")
         return answers.read(length - 4)
 
 
