@@ -80,6 +80,7 @@ class SupervisorClient:
                     "still, or the machine does: nothing of the stack can be started, hurt or healed any more."
                 ) from error
             except OSError as error:
+                self._torn = False  # nobody is there to read the end of it: the next one is to be told why
                 raise self._gone() from error
         if "error" in answer:
             raise StackError(answer["error"])

@@ -40,7 +40,7 @@ def test_no_room_for_the_stack_is_told_with_the_disk_and_the_variable(folder: Pa
     ):
         ends(drill, ExitCode.NO_STACK, r"the disk of .*/state.* is too full: 0 of 0 MB.*DRILLBOOK_STATE")
         assert disk.left() == []
-        assert [path.name for path in disk.seen.iterdir() if path.is_dir()] == []
+        assert [path.name for path in (disk.seen / "drillbook").iterdir() if path.is_dir()] == []
 
 
 def test_a_disk_that_fills_up_under_the_recording_is_never_a_pass(folder: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_disk_that_fills_up_under_the_stack_ends_the_drill_and_is_swept_clean(
         disk.fill()
         ends(drill, ExitCode.INCONCLUSIVE, r"could not promise: the disk of .*/state.* is too full")
         assert disk.left() == []
-        assert [path.name for path in disk.seen.iterdir() if path.is_dir()] == []
+        assert [path.name for path in (disk.seen / "drillbook").iterdir() if path.is_dir()] == []
 
 
 def test_a_toxiproxy_that_stands_still_between_two_drills_is_woken(folder: Path) -> None:
