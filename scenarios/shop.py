@@ -27,7 +27,12 @@ ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = ROOT / "target_app" / "migrations"
 GATEWAYS = ("gateway-1", "gateway-2")
 # The planted defects of the shop. Checked here too, so that a misspelt one is refused before a server has started.
-VARIANTS = ("compensation-stops-half-way", "fallback-queue-in-memory", "payment-key-per-attempt")
+VARIANTS = (
+    "compensation-stops-half-way",
+    "fallback-queue-in-memory",
+    "payment-key-per-attempt",
+    "unheard-payment-is-kept",
+)
 DECLINED = "declined"
 DECLINED_CARD = "tok_declined"
 GOOD_CARD = "tok_visa"

@@ -13,6 +13,7 @@ class Variant(StrEnum):
     PAYMENT_KEY_PER_ATTEMPT = "payment-key-per-attempt"
     FALLBACK_QUEUE_IN_MEMORY = "fallback-queue-in-memory"
     COMPENSATION_STOPS_HALF_WAY = "compensation-stops-half-way"
+    UNHEARD_PAYMENT_IS_KEPT = "unheard-payment-is-kept"
 
 
 WHAT_GOES_WRONG: dict[Variant, str] = {
@@ -27,6 +28,10 @@ WHAT_GOES_WRONG: dict[Variant, str] = {
     Variant.COMPENSATION_STOPS_HALF_WAY: (
         "orders undoes only the step that failed and then calls the saga COMPENSATED: "
         "after a declined card the stock stays reserved"
+    ),
+    Variant.UNHEARD_PAYMENT_IS_KEPT: (
+        "orders undoes at the saga's limit only the steps it knows to have succeeded: a charge whose answer never came "
+        "is not asked back, and the customer has paid for a cancelled order"
     ),
 }
 

@@ -101,6 +101,7 @@ def test_orders_wait_for_a_lost_provider_and_settle_when_it_is_back(chaos: Chaos
 
 
 @pytest.mark.scenario("saga-payment-outage-past-limit", guide=GUIDE)
+@pytest.mark.detects("unheard-payment-is-kept", by="orders-past-the-limit-are-compensated")
 def test_orders_past_the_limit_are_compensated_and_late_charges_refunded(
     chaos: Chaos, profile: Profile
 ) -> None:

@@ -50,7 +50,10 @@ class OrderSagaCompensation:
 
     async def begin_past_limit(self, saga: Saga) -> Saga:
         """Turn a saga round whose time is over: its present step may have happened as well."""
-        return await self.begin(saga, saga.current_step, "saga timeout: its limit is reached")
+        first: Step | None = saga.current_step
+        if Variant.UNHEARD_PAYMENT_IS_KEPT in self._variants:
+            first = saga.current_step.preceding
+        return await self.begin(saga, first, "saga timeout: its limit is reached")
 
     async def unwind(self, saga: Saga) -> Saga | None:
         """Undo what is left to undo until the saga is COMPENSATED; None if it has been put away to wait.

@@ -147,6 +147,14 @@ def test_the_variant_stops_half_way_and_leaves_the_stock_reserved() -> None:
     assert sagas.ended == [Status.COMPENSATED]
 
 
+def test_the_variant_asks_at_the_limit_for_nothing_back_of_which_it_never_heard() -> None:
+    steps, sagas = FakeSteps({}), FakeSagas()
+    late = saga(current_step=Step.PROCESS_PAYMENT, expires_at=0.0)
+    drive(late, steps, sagas, Variant.UNHEARD_PAYMENT_IS_KEPT)
+    assert steps.done == ["release"]
+    assert sagas.ended == [Status.COMPENSATED]
+
+
 FAILURE = st.sampled_from(["none", "refused", "silent"])
 
 
