@@ -176,7 +176,7 @@ def detect(
     Those named, or all. Exit code 0: all were caught. 1: a claim held in spite of its defect. 3: a drill said nothing.
     """
     from harness.detection import detect as detect_all  # noqa: PLC0415
-    from harness.detection import overall  # noqa: PLC0415
+    from harness.detection import exit_code_of  # noqa: PLC0415
     from harness.reporting import print_detections  # noqa: PLC0415
     from harness.settings import Settings  # noqa: PLC0415
 
@@ -186,8 +186,10 @@ def detect(
     detections = detect_all(scenarios, arguments, defects or ())
     print_detections(detections)
     if json:
-        _print_judged([asdict(found) | {"caught": found.caught} for found in detections], overall(detections))
-    raise typer.Exit(overall(detections))
+        _print_judged(
+            [asdict(found) | {"caught": found.caught} for found in detections], exit_code_of(detections)
+        )
+    raise typer.Exit(exit_code_of(detections))
 
 
 @app.command(name="list")

@@ -124,7 +124,7 @@ def detect(scenarios: Path, arguments: Sequence[str], only: Sequence[str] = ()) 
     return detections
 
 
-def overall(detections: Sequence[Detection]) -> ExitCode:
+def exit_code_of(detections: Sequence[Detection]) -> ExitCode:
     """The exit code of them all: a miss decides, then what could not be held, then a drill that said nothing."""
     codes = [found.code for found in detections] or [ExitCode.INCONCLUSIVE]
     return max(codes, key=_URGENCY.index)

@@ -26,6 +26,7 @@ from harness.phases import Phases
 from harness.probes.heartbeat import DiskHeartbeat, Heartbeat
 from harness.probes.machine_cpu import MachineCpu
 from harness.probes.polling import Polling, final_readings
+from harness.recording.episodes import END
 from harness.recording.history import History
 from harness.recording.recorder import Recorder
 from harness.recording.records import Phase, PhaseStarted, Reading, Stream
@@ -37,7 +38,6 @@ from harness.watch import Watch
 READING_TIMEOUT_S = 15.0
 # What a machine may stall for while the target is given its time: that is not had, and is taken off it (checks.rest).
 STALLED_S_MAX = 1.0
-END = "end"
 LOSSES = "ended by itself"
 
 

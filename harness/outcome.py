@@ -53,7 +53,7 @@ class Held:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class SessionOutcome:
     """What a session of drills came to.
 
     Attributes:
@@ -95,7 +95,7 @@ class Outcome:
             if info.name not in judged and info.name in why
         )
 
-    def unreported(self, told: str, code: ExitCode) -> "Outcome":
+    def unreported(self, told: str, code: ExitCode) -> "SessionOutcome":
         """The same session, of which a report that somebody asked for could not be made."""
         trouble = Trouble(scenario="", told=told, code=code)
         return replace(
@@ -105,7 +105,7 @@ class Outcome:
         )
 
 
-def reckoned(held: Held, interrupted: Sequence[Path] = ()) -> Outcome:
+def reckoned(held: Held, interrupted: Sequence[Path] = ()) -> SessionOutcome:
     """Conclude what a session came to.
 
     Args:
@@ -120,7 +120,7 @@ def reckoned(held: Held, interrupted: Sequence[Path] = ()) -> Outcome:
         troubles += _unproven(held, {judgement.scenario for judgement in counting})
     if not troubles and held.complained and worst(verdicts) is Verdict.PASS:
         troubles.append(Trouble(scenario="", told=held.complained))
-    return Outcome(
+    return SessionOutcome(
         code=_code(held, verdicts, troubles),
         judgements=judgements,
         troubles=tuple(troubles),

@@ -21,7 +21,7 @@ from harness.detection import Detection
 from harness.doctor import Diagnosis
 from harness.errors import ConfigError, DrillError, ExitCode, RecordingError
 from harness.judgement import EXIT_CODES, Judgement, Trouble
-from harness.outcome import Outcome
+from harness.outcome import SessionOutcome
 from harness.recording.history import History
 from harness.recording.records import Verdict
 from harness.recording.rundir import RUN_FILE, write_findings
@@ -95,7 +95,7 @@ def ready_for(out: Path) -> None:
         ) from error
 
 
-def report(outcome: Outcome, *, junit: Path | None) -> None:
+def report(outcome: SessionOutcome, *, junit: Path | None) -> None:
     """Print the end of a session, and write what was asked for.
 
     Raises:
@@ -118,14 +118,14 @@ def report(outcome: Outcome, *, junit: Path | None) -> None:
         )
 
 
-def _by_scenario(outcome: Outcome) -> dict[str, str]:
+def _by_scenario(outcome: SessionOutcome) -> dict[str, str]:
     told: dict[str, list[str]] = {}
     for trouble in outcome.troubles:
         told.setdefault(trouble.scenario, []).append(trouble.told)
     return {scenario: "\n".join(sentences) for scenario, sentences in told.items()}
 
 
-def session_data(outcome: Outcome) -> dict[str, Any]:
+def session_data(outcome: SessionOutcome) -> dict[str, Any]:
     """What `drill run --json` prints; `docs/machine-output.md` describes it."""
     return {
         "result_version": RESULT_VERSION,
@@ -142,7 +142,7 @@ def session_data(outcome: Outcome) -> dict[str, Any]:
 def refused_data(error: DrillError) -> dict[str, Any]:
     """The same document for a session that was refused before it began."""
     trouble = Trouble(scenario="", told=str(error), code=error.exit_code)
-    return session_data(Outcome(code=error.exit_code, troubles=(trouble,)))
+    return session_data(SessionOutcome(code=error.exit_code, troubles=(trouble,)))
 
 
 def as_data(judgement: Judgement) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def as_data(judgement: Judgement) -> dict[str, Any]:
     }
 
 
-def _print_summary(console: Console, outcome: Outcome) -> None:
+def _print_summary(console: Console, outcome: SessionOutcome) -> None:
     if not outcome.judgements and not outcome.skipped:
         return  # what there is to say has been said
     console.print("[bold]Summary[/]")

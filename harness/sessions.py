@@ -20,7 +20,7 @@ from harness.completion import marked, written_down
 from harness.errors import ConfigError, DrillError, ExitCode, Interrupted, RecordingError
 from harness.interruption import unwinding
 from harness.judgement import Trouble
-from harness.outcome import Held, Outcome, reckoned
+from harness.outcome import Held, SessionOutcome, reckoned
 from harness.plugin import SESSION, Session
 from harness.recording.rundir import INTERRUPTED, RUN_FILE, read_run
 
@@ -117,7 +117,7 @@ def own_lines(traceback: str) -> str:
     return "\n".join(kept)
 
 
-def run(folder: Path, arguments: Sequence[str]) -> Outcome:
+def run(folder: Path, arguments: Sequence[str]) -> SessionOutcome:
     """Hold a session over the scenarios in `folder`.
 
     Args:

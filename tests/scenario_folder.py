@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness import sessions
-from harness.outcome import Outcome
+from harness.outcome import SessionOutcome
 from tests.fake_stack import HELD, FakeStack
 
 
@@ -50,7 +50,7 @@ class Place:
         (self.scenarios / "__init__.py").touch()  # a package of a name that no other test uses
         return [info.name for info in sessions.collected(self.scenarios, whole=whole)]
 
-    def run(self, *arguments: str) -> Outcome:
+    def run(self, *arguments: str) -> SessionOutcome:
         """Hold them."""
         # Collecting garbage, to find exceptions that nobody sees, takes longer than the rest.
         quickly = ["--import-mode=importlib", "-p", "no:unraisableexception"]

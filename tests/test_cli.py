@@ -15,7 +15,7 @@ from harness.detection import Detection
 from harness.doctor import Diagnosis
 from harness.errors import ExitCode, Interrupted, StackError
 from harness.judgement import Trouble
-from harness.outcome import Outcome
+from harness.outcome import SessionOutcome
 from harness.stack.embedded.sources import Source, Standing
 from tests.histories import innocent_drill
 from tests.tidy.sources import ROOT
@@ -139,9 +139,9 @@ def test_the_session_s_exit_code_is_the_command_s(
 ) -> None:
     asked = []
 
-    def run(folder: Path, arguments: list[str]) -> Outcome:
+    def run(folder: Path, arguments: list[str]) -> SessionOutcome:
         asked.append((folder, arguments))
-        return Outcome(code=code, troubles=(Trouble(scenario="", told="because"),))
+        return SessionOutcome(code=code, troubles=(Trouble(scenario="", told="because"),))
 
     monkeypatch.setattr(sessions, "run", run)
     assert drill("run", "one", "two", "--seed", "7", "--variant", "a", "-k", "x", "--json") == code
@@ -163,9 +163,9 @@ def test_every_option_of_run_is_one_of_the_plugin(
 ) -> None:
     asked: list[str] = []
 
-    def run(folder: Path, arguments: list[str]) -> Outcome:
+    def run(folder: Path, arguments: list[str]) -> SessionOutcome:
         asked.extend(arguments)
-        return Outcome(code=ExitCode.PASS)
+        return SessionOutcome(code=ExitCode.PASS)
 
     monkeypatch.setattr(sessions, "run", run)
     flags = ["--profile=ci", "--seed=1", "--runtime=embedded", "--brokers=1", "--runs=r", "--variant=v"]
@@ -285,9 +285,9 @@ def test_a_report_that_cannot_be_written_hides_no_fail_and_makes_no_pass(
     tmp_path: Path,
     code: ExitCode,
 ) -> None:
-    def run(*_: object) -> Outcome:
+    def run(*_: object) -> SessionOutcome:
         (tmp_path / "reports").rmdir()
-        return Outcome(code=code)
+        return SessionOutcome(code=code)
 
     monkeypatch.setattr(sessions, "run", run)
     assert drill("run", "--json", "--junit", "reports/junit.xml") == (code or ExitCode.USAGE)

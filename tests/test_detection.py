@@ -7,10 +7,10 @@ import pytest
 
 from harness import sessions
 from harness.catalogue import ScenarioInfo
-from harness.detection import Detection, detect, overall
+from harness.detection import Detection, detect, exit_code_of
 from harness.errors import ConfigError, ExitCode
 from harness.judgement import EXIT_CODES, Judgement, Trouble
-from harness.outcome import Outcome
+from harness.outcome import SessionOutcome
 from harness.recording.records import Verdict
 from tests.fake_stack import finding
 
@@ -20,11 +20,11 @@ SCENARIO = ScenarioInfo("outage", "X", "why", (("forgetful-queue", "it-holds"),)
 class Sessions:
     """Answers in the place of pytest."""
 
-    def __init__(self, held: Outcome) -> None:
+    def __init__(self, held: SessionOutcome) -> None:
         self.held = held
         self.asked: list[Sequence[str]] = []
 
-    def run(self, folder: Path, arguments: Sequence[str]) -> Outcome:
+    def run(self, folder: Path, arguments: Sequence[str]) -> SessionOutcome:
         self.asked.append(arguments)
         return self.held
 
@@ -32,7 +32,7 @@ class Sessions:
         return (SCENARIO,)
 
 
-def outcome(*verdicts: Verdict, code: ExitCode | None = None, claim: str = "it-holds") -> Outcome:
+def outcome(*verdicts: Verdict, code: ExitCode | None = None, claim: str = "it-holds") -> SessionOutcome:
     judgements = tuple(
         Judgement(
             scenario="outage",
@@ -46,10 +46,12 @@ def outcome(*verdicts: Verdict, code: ExitCode | None = None, claim: str = "it-h
     )
     code = EXIT_CODES[verdicts[-1]] if code is None else code
     trouble = Trouble(scenario="outage", told="why not", code=code)
-    return Outcome(code=code, judgements=judgements, troubles=(trouble,), scenarios=(SCENARIO,))
+    return SessionOutcome(code=code, judgements=judgements, troubles=(trouble,), scenarios=(SCENARIO,))
 
 
-def detected(monkeypatch: pytest.MonkeyPatch, held: Outcome, *only: str) -> tuple[list[Detection], Sessions]:
+def detected(
+    monkeypatch: pytest.MonkeyPatch, held: SessionOutcome, *only: str
+) -> tuple[list[Detection], Sessions]:
     fake = Sessions(held)
     monkeypatch.setattr(sessions, "run", fake.run)
     monkeypatch.setattr(sessions, "collected", fake.collected)
@@ -99,15 +101,15 @@ def test_a_drill_that_was_not_held_is_no_missed_defect_and_keeps_what_was_found_
     ]
     assert found[1].because == "not held: why not"
     assert found[2].because == "not begun, because flood with no-limit was not held"
-    assert overall(found) is code
+    assert exit_code_of(found) is code
 
 
 def test_a_miss_is_a_miss_though_a_later_drill_was_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
     [missed], _ = detected(monkeypatch, outcome(Verdict.PASS))
     [not_held], _ = detected(monkeypatch, outcome(code=ExitCode.NO_STACK))
     [stopped], _ = detected(monkeypatch, outcome(code=ExitCode.INTERRUPTED))
-    assert overall([missed, not_held]) is ExitCode.FAIL
-    assert overall([missed, stopped]) is ExitCode.INTERRUPTED
+    assert exit_code_of([missed, not_held]) is ExitCode.FAIL
+    assert exit_code_of([missed, stopped]) is ExitCode.INTERRUPTED
 
 
 def test_an_unknown_defect_is_refused_and_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +121,7 @@ def test_one_miss_decides_and_nothing_tried_is_not_green(monkeypatch: pytest.Mon
     [caught], _ = detected(monkeypatch, outcome(Verdict.FAIL))
     [missed], _ = detected(monkeypatch, outcome(Verdict.PASS))
     [silent], _ = detected(monkeypatch, outcome(Verdict.INCONCLUSIVE))
-    assert overall([caught]) is ExitCode.PASS
-    assert overall([caught, silent]) is ExitCode.INCONCLUSIVE
-    assert overall([caught, silent, missed]) is ExitCode.FAIL
-    assert overall([]) is ExitCode.INCONCLUSIVE
+    assert exit_code_of([caught]) is ExitCode.PASS
+    assert exit_code_of([caught, silent]) is ExitCode.INCONCLUSIVE
+    assert exit_code_of([caught, silent, missed]) is ExitCode.FAIL
+    assert exit_code_of([]) is ExitCode.INCONCLUSIVE

@@ -11,7 +11,7 @@ import pytest
 from harness.catalogue import ScenarioInfo
 from harness.errors import ConfigError, ExitCode, RecordingError
 from harness.judgement import Judgement, Trouble
-from harness.outcome import Outcome
+from harness.outcome import SessionOutcome
 from harness.recording.recorder import Recorder
 from harness.recording.records import Stream, Verdict
 from harness.recording.rundir import read_findings, stream_path, write_findings
@@ -40,7 +40,7 @@ def judgement(run_dir: Path, verdict: Verdict, *, superseded: bool = False) -> J
     )
 
 
-def held_again(folder: Path) -> Outcome:
+def held_again(folder: Path) -> SessionOutcome:
     """A session in which an INCONCLUSIVE drill was held again and passed."""
     for name, verdict, supersedes in (
         ("one", Verdict.INCONCLUSIVE, ""),
@@ -50,7 +50,7 @@ def held_again(folder: Path) -> Outcome:
             recorder.start(run_info(scenario="one", supersedes=supersedes))
             recorder.finish("completed")
         write_findings(folder / name, (finding(verdict), finding(Verdict.PASS, claim="another")))
-    return Outcome(
+    return SessionOutcome(
         code=ExitCode.PASS,
         judgements=(
             judgement(folder / "one", Verdict.INCONCLUSIVE, superseded=True),
@@ -87,9 +87,9 @@ def test_a_superseded_run_is_no_error_in_junit_and_still_there(tmp_path: Path) -
     assert told == ["held again: 3 of 5 held", "needs three brokers"]
 
 
-def with_troubles() -> Outcome:
+def with_troubles() -> SessionOutcome:
     """A session of which nothing was recorded."""
-    return Outcome(
+    return SessionOutcome(
         code=ExitCode.NO_STACK,
         troubles=(
             Trouble(scenario="one", told="no stack", code=ExitCode.NO_STACK),
@@ -191,7 +191,7 @@ def test_a_session_that_was_refused_has_the_same_fields() -> None:
 def test_an_interrupted_session_says_so_in_one_line_and_what_was_kept(
     kept: tuple[Path, ...], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outcome = Outcome(code=ExitCode.INTERRUPTED, interrupted=kept)
+    outcome = SessionOutcome(code=ExitCode.INTERRUPTED, interrupted=kept)
     report(outcome, junit=None)
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("drill: interrupted. Every fault was healed and the stack has ended")

@@ -14,7 +14,7 @@ from harness.clock import NS_PER_MS, NS_PER_S
 from harness.errors import ConfigError
 from harness.recording.episodes import Span
 from harness.recording.history import History
-from harness.recording.readings import Observation
+from harness.recording.readings import Observed
 from harness.recording.records import Phase, Stall
 
 # A reading that came later than this after a phase began, or ended, is about another stretch of time.
@@ -165,7 +165,7 @@ class MachineUncrowded:
         all_s, busy_s, ours_s = (values[1][name] - values[0][name] for name in ("all_s", "busy_s", "ours_s"))
         return busy_s / all_s, max(0.0, busy_s - ours_s) / all_s
 
-    def _at(self, history: History, at_ns: int) -> Observation | None:
+    def _at(self, history: History, at_ns: int) -> Observed | None:
         """The first reading from then on."""
         around = Span(at_ns, at_ns + BOUNDARY_NS_MAX)
         return next(history.readings(self.reading, around), None)

@@ -16,7 +16,7 @@ import polars as pl
 
 from harness.recording.episodes import FaultEpisode, Span, fault_episodes, phase_spans
 from harness.recording.operations import load_operations
-from harness.recording.readings import Observation, ReadingIndex, ReadingLine
+from harness.recording.readings import Observed, ReadingIndex, ReadingLine
 from harness.recording.records import FaultNoted, Phase, PhaseStarted, RunInfo, Stall, Stream
 from harness.recording.rundir import COMPLETED, digest, extent, read_records, read_run, stream_path
 
@@ -97,11 +97,11 @@ class History:
         self._touch(Stream.READINGS)
         return self._readings.lines(probe)
 
-    def readings(self, probe: str, span: Span | None = None) -> Iterator[Observation]:
+    def readings(self, probe: str, span: Span | None = None) -> Iterator[Observed]:
         """A probe's successful readings, or those that began within `span`, in the order of time."""
         for line in self.reading_lines(probe):
             if not line.error and (span is None or span.start_ns <= line.at_ns < span.end_ns):
-                yield Observation(
+                yield Observed(
                     at_ns=line.at_ns, took_ns=line.took_ns, final=line.final, value=self._readings.value(line)
                 )
 

@@ -32,7 +32,7 @@ class ReadingLine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Observation:
+class Observed:
     """One reading that succeeded, with its value as Python objects."""
 
     at_ns: int
