@@ -142,8 +142,9 @@ def run(  # noqa: PLR0913, PLR0917 - one for each flag
     except DrillError as error:  # of less weight than what the session came to, unless that was PASS
         complain(terminal(), str(error))
         outcome = outcome.unreported(str(error), error.exit_code)
-    if json:
-        _print_judged(session_data(outcome), outcome.code)
+    finally:
+        if json:
+            _print_judged(session_data(outcome), outcome.code)
     raise typer.Exit(outcome.code)
 
 

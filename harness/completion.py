@@ -22,7 +22,8 @@ def marked(place: Path, mark: str) -> Iterator[str]:
 def written_down(folder: Path) -> Iterator[tuple[str, Path]]:
     """Every scenario that is marked in a Python file of a folder, however that is called, with the file.
 
-    Folders whose name begins with a dot and virtual environments are somebody else's.
+    The name is "" where it is not written out, or where a file that speaks of scenarios cannot be read. Folders whose
+    name begins with a dot and virtual environments are somebody else's.
     """
     for where, folders, files in os.walk(folder):
         folders[:] = sorted(
@@ -31,21 +32,35 @@ def written_down(folder: Path) -> Iterator[tuple[str, Path]]:
             if not name.startswith(".") and not Path(where, name, "pyvenv.cfg").exists()
         )
         for file in sorted(name for name in files if name.endswith(".py")):
-            yield from ((name, Path(where, file)) for name in _marked_in(Path(where, file), SCENARIO))
+            path = Path(where, file)
+            yield from ((name, path) for name in _named_in(path, SCENARIO))
 
 
 def _marked_in(file: Path, mark: str) -> Iterator[str]:
+    return filter(None, _named_in(file, mark))
+
+
+def _named_in(file: Path, mark: str) -> Iterator[str]:
+    """What a mark names in a file; "" for what only running it would tell."""
+    text = b""
     try:
-        tree = ast.parse(file.read_bytes())
+        text = file.read_bytes()
+        tree = ast.parse(text)
     except (OSError, SyntaxError, ValueError, RecursionError):
+        if f"mark.{mark}(".encode() in text:
+            yield ""
         return
     for node in ast.walk(tree):
         match node:
             case ast.Call(
-                func=ast.Attribute(attr=name, value=ast.Attribute(attr="mark")),
-                args=[ast.Constant(value=str(first)), *_],
+                func=ast.Attribute(attr=name, value=ast.Attribute(attr="mark") | ast.Name(id="mark")),
+                args=given,
             ) if name == mark:
-                yield first
+                match given:
+                    case [ast.Constant(value=str(first)), *_]:
+                        yield first
+                    case _:
+                        yield ""
 
 
 def scenario_names(folder: Path, begun: str) -> list[str]:

@@ -22,7 +22,7 @@ from harness.recording.records import Verdict
 from harness.recording.rundir import worst
 
 # What pytest itself says of a skip whose author gave no reason.
-_NO_REASON = re.compile(r"|unconditional skip|condition: .*|could not import .*", re.DOTALL)
+_NO_REASON = re.compile(r"|unconditional skip|condition: .*|could not import '.*'.*", re.DOTALL)
 # Which of several troubles names the session: what the user can mend first.
 _URGENCY = (ExitCode.INCONCLUSIVE, ExitCode.NO_STACK, ExitCode.USAGE, ExitCode.INTERRUPTED)
 

@@ -48,8 +48,8 @@ class Session:
         judgements: Every judged drill, in order.
         troubles: What went wrong in single tests, other than a verdict.
         recordings: Where this session's runs are, once a stack was up.
-        collected: Names of all scenarios that pytest found, before selection, without their parameters.
-        skipped_files: Names of the scenarios in files that skip themselves.
+        collected: All scenarios that pytest found, before selection: name without parameters, and file.
+        skipped_files: The files that skip themselves, with the names of the scenarios in each.
         begun: Names of the scenarios whose drill was begun.
     """
 
@@ -60,8 +60,8 @@ class Session:
     judgements: list[Judgement] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     recordings: Path | None = None
-    collected: tuple[str, ...] = ()
-    skipped_files: list[str] = field(default_factory=list)
+    collected: tuple[tuple[str, Path], ...] = ()
+    skipped_files: dict[Path, tuple[str, ...]] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)
 
 
@@ -133,7 +133,8 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
     """Remember what is in files that skip themselves: it is there, though it is not among the tests."""
     report: pytest.CollectReport = yield  # type: ignore[assignment]  # as below
     if report.skipped:
-        collector.config.stash[SESSION].skipped_files.extend(marked(collector.path, SCENARIO_MARK))
+        inside = tuple(marked(collector.path, SCENARIO_MARK)) if collector.path.is_file() else ()
+        collector.config.stash[SESSION].skipped_files[collector.path.resolve()] = inside
     return report  # type: ignore[return-value]
 
 
@@ -142,14 +143,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Keep the scenarios that were asked for by name, see what others leave of them, and lift limits of time."""
     session = config.stash[SESSION]
     found = catalogued(items)
-    session.collected = tuple(name.partition("[")[0] for name in found)
+    session.collected = tuple((name.partition("[")[0], item.path.resolve()) for name, item in found.items())
     if found and hasattr(config, "workerinput"):
         raise pytest.UsageError(_NOT_SPREAD)  # xdist hides why a worker refuses; `_refuse_spreading` says it
     if config.pluginmanager.hasplugin("timeout"):  # pytest-timeout: a limit meant for unit tests
         for item in found.values():
             item.add_marker(pytest.mark.timeout(0))
     if session.asked:
-        chosen = asked_for(session.asked, found, session.skipped_files)
+        skipped = [name for names in session.skipped_files.values() for name in names]
+        chosen = asked_for(session.asked, found, skipped)
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = chosen
     before = catalogued(items)
@@ -294,15 +296,13 @@ def chaos(request: pytest.FixtureRequest, stack: "DrillableStack") -> "Iterator[
         title=info.why,
         judgements=session.judgements,
         begun=session.begun,
-        scenarios=_folder_of_scenarios(request.config),
+        scenarios=_folder_of_scenarios(request.node.path.parent),
     )
     session.narrator.quiet()
 
 
-def _folder_of_scenarios(config: pytest.Config) -> str:
-    """What `drill run --scenarios` has to be given to find these scenarios again; "" for its default."""
-    named = Path((config.args or ["."])[0].partition("::")[0])
-    folder = (config.invocation_params.dir / named).resolve()
-    folder = folder.parent if folder.is_file() else folder
+def _folder_of_scenarios(folder: Path) -> str:
+    """What `drill run --scenarios` has to be given to find a file's scenarios again; "" for its default."""
     usual = (Path.cwd() / SCENARIOS).resolve()
-    return "" if folder == usual or usual in folder.parents else str(shown(folder))
+    here = folder.resolve()
+    return "" if here == usual or usual in here.parents else str(shown(here))

@@ -7,7 +7,7 @@ mean other things than ours.
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from io import StringIO
@@ -133,7 +133,9 @@ def run(folder: Path, arguments: Sequence[str]) -> SessionOutcome:
     session = listener.session
     if code == pytest.ExitCode.USAGE_ERROR:
         listener.refuse(overheard)
-    elif not (session and session.asked):
+    elif (
+        not (session and session.asked) and "-k" not in arguments
+    ):  # who chooses some is not kept from them by others
         listener.troubles += _overlooked(folder, listener)
     held = Held(
         asked=session.asked if session else (),
@@ -188,17 +190,31 @@ def _overlooked(folder: Path, listener: _Listener) -> list[Trouble]:
     """Scenarios that somebody wrote down and pytest never saw: a name that was mistyped must not pass for a PASS."""
     if listener.stopped or listener.troubles or listener.session is None:
         return []
-    known = {*listener.session.collected, *listener.session.skipped_files}
+    collected, skipped = set(listener.session.collected), listener.session.skipped_files
+    files = {file for _, file in collected}
     return [
         Trouble(
-            scenario=name,
-            told=f"{name} is marked as a scenario in {file}, but pytest did not collect it, so it would never be held. "
-            "Its file must be called test_*.py, its function test_*, no other function of the file may have its name, "
-            "and no setting may leave its folder out. One that is not to be held says so with `pytest.skip(reason)`.",
+            scenario=name or str(file),
+            told=f"{name or 'what'} is marked as a scenario in {file}, but pytest did not collect it, so it would "
+            "never be held. Its file must be called test_*.py, its function test_*, no other function of the file may have "
+            "its name, and no setting may leave its folder out. A copy that nobody needs is to be removed; a scenario "
+            "that is not to be held says so with `pytest.skip(reason)`.",
         )
         for name, file in written_down(folder)
-        if name not in known
+        if not _is_left_out(file.resolve(), skipped) and _was_missed(name, file.resolve(), collected, files)
     ]
+
+
+def _is_left_out(file: Path, skipped: Mapping[Path, object]) -> bool:
+    """Whether a file, or a package around it, skips itself."""
+    return any(place in skipped or place / "__init__.py" in skipped for place in (file, *file.parents))
+
+
+def _was_missed(
+    name: str, file: Path, collected: Collection[tuple[str, Path]], files: Collection[Path]
+) -> bool:
+    """Whether nothing of that name was collected from a file; without a name, whether nothing at all was."""
+    return (name, file) not in collected if name else file not in files
 
 
 def _pytest(folder: Path, arguments: Sequence[str], listener: _Listener) -> tuple[int, str]:

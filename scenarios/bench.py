@@ -140,7 +140,7 @@ def memory_mib(stack: EmbeddedStack) -> float:
         return float(getattr(info, "pss", info.rss)) / MIB
 
     folder = stack.supervisor.folder
-    of_processes = sum(of(process) for process in processes.belonging_to(folder.path, folder.data))
+    of_processes = sum(of(process) for process in processes.belonging_to(*folder.places))
     return of_processes + (_taken_mib(folder.data.resolve()) if folder.data.is_symlink() else 0.0)
 
 

@@ -40,6 +40,12 @@ def hide(place: Place, how: str) -> None:
             file.rename(place.scenarios / "build" / "test_b.py")
         case "a conftest's list":
             place.conftest('collect_ignore = ["test_b.py"]')
+        case "a mark that was imported":
+            file.rename(place.scenarios / "b.py")
+            short = text.replace("@pytest.mark.scenario", "@mark.scenario")
+            (place.scenarios / "b.py").write_text(f"from pytest import mark\n{short}")
+        case "a copy in a file that is no test's":
+            (place.scenarios / "b.py").write_text(text)
         case "a wrapper that is no test":
             file.write_text(text + "test_it = None\n")
 
@@ -52,6 +58,8 @@ def hide(place: Place, how: str) -> None:
         "a file that is no test's",
         "a folder that is not gone into",
         "a conftest's list",
+        "a mark that was imported",
+        "a copy in a file that is no test's",
         "a wrapper that is no test",
     ],
 )
@@ -65,9 +73,34 @@ def test_a_scenario_that_was_never_seen_is_missed(place: Place, how: str) -> Non
         place.collected()
 
 
-def test_who_names_another_scenario_is_not_kept_from_it(place: Place) -> None:
+@pytest.mark.parametrize("chosen", [["--drill-only=a"], ["-k", "test_a"]], ids=str)
+def test_who_chooses_another_scenario_is_not_kept_from_it(place: Place, chosen: list[str]) -> None:
     hide(place, "no test by its name")
-    assert place.run("--drill-only=a").code is ExitCode.PASS
+    assert place.run(*chosen).code is ExitCode.PASS
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'NAME = "b"\n@pytest.mark.scenario(NAME, guide="Here")\ndef test_it(chaos):\n    held(chaos, "PASS")\n',
+        '@pytest.mark.scenario("b", guide="Here")\ndef test_it(chaos:\n',
+    ],
+    ids=["a name that is not written out", "a file that cannot be read"],
+)
+def test_a_file_that_speaks_of_scenarios_and_was_never_collected_is_missed(place: Place, body: str) -> None:
+    place.write("b", body)
+    (place.scenarios / "test_b.py").rename(place.scenarios / "b.py")
+    outcome = place.run()
+    assert outcome.code is ExitCode.INCONCLUSIVE
+    assert "what is marked as a scenario in" in outcome.errors[0]
+
+
+def test_a_name_that_is_not_written_out_is_no_reason_to_miss_it(place: Place) -> None:
+    place.write(
+        "b",
+        'NAME = "b"\n@pytest.mark.scenario(NAME, guide="Here")\ndef test_it(chaos):\n    held(chaos, "PASS")\n',
+    )
+    assert place.run().code is ExitCode.PASS
 
 
 def test_a_scenario_of_somebody_elses_in_a_virtual_environment_is_not_missed(place: Place) -> None:

@@ -22,12 +22,9 @@ from harness.recording.history import History
 from harness.recording.records import Phase
 
 
-def _refuse_no_load(rate_per_s: float, share: float) -> None:
-    if rate_per_s <= 0 or not 0 < share <= 1:
-        raise ConfigError(
-            f"rate_per_s must be above 0 and share in (0, 1], got {rate_per_s} and {share}: no load at all would be "
-            "enough. Give the rate of the schedule and 0.9."
-        )
+def _refuse_share(name: str, share: float) -> None:
+    if not 0 < share <= 1:
+        raise ConfigError(f"{name} must be in (0, 1], got {share}: no load at all would be enough. Try 0.9.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +52,13 @@ class LoadReached:
 
     def __post_init__(self) -> None:
         """Refuse a load that is always reached."""
-        _refuse_no_load(self.rate_per_s, self.share)
-        _refuse_no_load(self.rate_per_s, self.length_min)
+        if self.rate_per_s <= 0:
+            raise ConfigError(
+                f"rate_per_s must be above 0, got {self.rate_per_s}: no load at all would be enough. Give the rate of "
+                "the schedule."
+            )
+        _refuse_share("share", self.share)
+        _refuse_share("length_min", self.length_min)
 
     def seen(self, history: History) -> Seen:
         """Count what was offered."""
@@ -96,7 +98,7 @@ class UnderLoad:
 
     def __post_init__(self) -> None:
         """Refuse a load that is always there."""
-        _refuse_no_load(1.0, self.share)
+        _refuse_share("share", self.share)
 
     def seen(self, history: History) -> Seen:
         """The phase with the smallest share of its load."""

@@ -34,8 +34,10 @@ def last_part(history: History, phase: Phase, share: float) -> Span:
     """The last part of a phase; all of it for 1.
 
     Raises:
-        CannotSay: It was not run to its end.
+        CannotSay: It was not run to its end, or the part is none.
     """
+    if not 0 < share <= 1:
+        raise CannotSay(f"the last {share} of {phase.value} is no part of it: last_share must be in (0, 1]")
     span = whole_phase(history, phase)
     return Span(span.end_ns - round((span.end_ns - span.start_ns) * share), span.end_ns)
 

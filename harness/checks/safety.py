@@ -13,7 +13,7 @@ from harness.checks import CannotSay, Conclusion, conclude
 from harness.checks.moments import was_sent
 from harness.checks.tables import final_table, keys
 from harness.recording.history import History
-from harness.recording.records import Outcome
+from harness.recording.records import Outcome, Stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +90,7 @@ class NothingUnaskedHappened:
             raise CannotSay(
                 f"{self.reading!r} has no rows: there is nothing that somebody could have asked for"
             )
+        _refuse_damage(history)
         sent = history.operations.filter((pl.col("name") == self.operation) & was_sent()).select("key")
         unasked = there.join(sent, left_on=self.column, right_on="key", how="anti")
         return conclude(
@@ -129,6 +130,7 @@ class NothingRejectedHappened:
                     wrongly="",
                 )
             raise CannotSay(f"no {self.operation} was rejected: there was no promise to break")
+        _refuse_damage(history)
         there = final_table(history, self.reading, {self.column: pl.String})
         happened = rejected.join(there, left_on="key", right_on=self.column, how="semi")
         return conclude(
@@ -136,6 +138,16 @@ class NothingRejectedHappened:
             otherwise=f"none of {rejected.height} rejected operations is in {self.reading!r}",
             wrongly=f"{happened.height} of {rejected.height} rejected operations are in {self.reading!r}",
         )
+
+
+def _refuse_damage(history: History) -> None:
+    """Make sure that what is not among the operations was not: nobody is convicted by a line that was lost.
+
+    Raises:
+        CannotSay: Some were lost.
+    """
+    if lost := history.damage_to((Stream.OPERATIONS,)):
+        raise CannotSay(f"what clients sent is not known for certain: {'; '.join(lost)}")
 
 
 def _that_ended(history: History, operation: str, outcome: Outcome) -> pl.DataFrame:

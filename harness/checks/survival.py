@@ -40,8 +40,10 @@ class NoServiceEndedByItself:
                 f"{', '.join(keys(killed['service']))} was killed by somebody who is not of this drill; did the system "
                 "run out of memory?"
             )
+        alone = ours.join(killed, on="service", how="anti")
+        also = f"; {', '.join(keys(killed['service']))} was killed by somebody else" if killed.height else ""
         return conclude(
-            keys(ours["service"]),
+            keys(alone["service"]),
             otherwise="every service that no fault has ended was there at the end",
-            wrongly=f"{ours.height} services of the target ended, and no fault did that",
+            wrongly=f"{alone.height} services of the target ended, and no fault did that{also}",
         )

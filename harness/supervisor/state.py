@@ -156,6 +156,21 @@ class StateFolder:
         """Where its services work: a folder in this one, or a link to one that lies where data is kept."""
         return self.path / "data"
 
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """This folder, and the one for data if it lies elsewhere and can only be ours.
+
+        A link that somebody bent elsewhere shows nothing of ours.
+        """
+        if not self.data.is_symlink():
+            return (self.path,)
+        elsewhere = self.data.readlink()
+        try:
+            ours = elsewhere.name == self._data_name and elsewhere.lstat().st_uid == os.getuid()
+        except OSError:
+            ours = False
+        return (self.path, elsewhere) if ours else (self.path,)
+
     def work(self, service: str) -> Path:
         """The working folder of a service."""
         return self.data / service
@@ -199,9 +214,11 @@ class StateFolder:
 
     def remove(self) -> None:
         """Delete the folder and its data; a second time does nothing."""
-        # Only what we can have made: a link that somebody bent elsewhere is deleted, and not what it shows.
-        if self.data.is_symlink() and (elsewhere := self.data.readlink()).name == self._data_name:
-            shutil.rmtree(elsewhere, ignore_errors=True)  # it follows no link
+        if self.data.is_symlink():
+            for elsewhere in self.places[1:]:
+                shutil.rmtree(elsewhere, ignore_errors=True)  # it follows no link
+                if elsewhere.exists():
+                    return  # the link is all that tells of it: the next sweep needs it
         shutil.rmtree(self.path, ignore_errors=True)
 
 

@@ -40,12 +40,16 @@ def kill_everything_of(folder: state.StateFolder, *, grace_s: float = 2.0) -> in
     """
     started = state.read_lines(folder.processes)
     quitters = {line["name"] for line in started if line.get("death_signal") == "SIGQUIT"}
-    everywhere = (folder.path, folder.data)
-    marked = processes.belonging_to(*everywhere)
+    marked = processes.belonging_to(*folder.places)
     # A descendant may have an environment of its own. Once its parent is gone nobody could say whose it was.
     found = {member for process in marked for member in (process, *processes.tree(process.pid))}
     total = len(found)
-    gentle = [process for name in sorted(quitters) for process in processes.belonging_to(folder.work(name))]
+    gentle = [
+        process
+        for name in sorted(quitters)
+        for process in processes.belonging_to(folder.work(name))
+        if process in found
+    ]
     processes.send((process for process in found if process not in gentle), signal.SIGKILL)
     if gentle:
         # A stopped process takes a signal only once it runs again.
@@ -57,7 +61,7 @@ def kill_everything_of(folder: state.StateFolder, *, grace_s: float = 2.0) -> in
             )
 
     def none_left() -> bool:
-        left = processes.alive(found.union(processes.belonging_to(*everywhere)))
+        left = processes.alive(found.union(processes.belonging_to(*folder.places)))
         processes.send(left, signal.SIGKILL)
         return not left
 

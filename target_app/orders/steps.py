@@ -3,7 +3,8 @@
 | answer | means |
 |---|---|
 | 2xx | done |
-| 4xx but 408, 425 and 429 | refused for good: no effect, now or later |
+| 402, 409, 422 | refused for good: no effect, now or later |
+| another 4xx | unsettled, and no sign of ill health: an earlier request may have happened, whatever this one was |
 | anything else, or none | unsettled: it may have happened |
 """
 
@@ -13,7 +14,13 @@ import httpx
 
 from target_app.orders.saga import Refused, Saga, Unsettled
 from target_app.service.breaker import CallNotPermitted, CircuitBreaker
-from target_app.service.http_client import LATER, Peer, PeerError
+from target_app.service.http_client import Peer, PeerError
+
+_FINAL = frozenset({402, 409, 422})
+
+
+class Misunderstood(Unsettled):
+    """The callee would not take the request, and said so: it is well. Of an earlier request that says nothing."""
 
 
 class RemoteSteps:
@@ -33,7 +40,7 @@ class RemoteSteps:
     async def process_payment(self, saga: Saga) -> None:
         """Take the money, if the breaker permits asking for it. A refusal is no sign of ill health."""
         try:
-            await self._breaker.call(lambda: self._pay(saga), ignore=(Refused,))
+            await self._breaker.call(lambda: self._pay(saga), ignore=(Refused, Misunderstood))
         except CallNotPermitted as error:
             raise Unsettled(str(error)) from error
 
@@ -80,8 +87,10 @@ def _judge(response: httpx.Response) -> None:
     status = response.status_code
     if status < 300:
         return
-    if 400 <= status < 500 and status not in LATER:
+    if status in _FINAL:
         raise Refused(f"{status}: {_detail(response)}")
+    if 400 <= status < 500:
+        raise Misunderstood(f"status {status}: {_detail(response)}")
     raise Unsettled(f"status {status}: {response.text[:200]}")
 
 

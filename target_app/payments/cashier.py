@@ -13,7 +13,7 @@ from uuid import uuid4
 import httpx
 
 from target_app.payments.store import Payment, Payments
-from target_app.service.http_client import LATER, NoAnswer, Peer, PeerError
+from target_app.service.http_client import NoAnswer, Peer, PeerError
 from target_app.service.logs import fields
 from target_app.service.problems import Problem
 from target_app.variants import Variant
@@ -121,10 +121,6 @@ class Cashier:
         if response.status_code in {200, 402, 409} and (answer := _object(response)).get("status") in words:
             return answer
         status = response.status_code
-        if (
-            "declined" in words and 400 <= status < 500 and status not in LATER
-        ):  # it took nothing, and never will
-            return {"status": "declined", "reason": f"the provider refused the request with {status}"}
         log.warning(
             "Provider answered %d",
             status,

@@ -97,6 +97,7 @@ class EventConsumer:
         self._handling: Future[bool] | None = None
         self._owed: dict[tuple[str, int], int] = {}  # offsets whose commit has not succeeded yet
         self._commit_at_s = 0.0
+        self._revocations = 0
         self._last_error = ""
         self._consumed: Counter = metrics.counter("kafka.consumer.records.consumed.total", "Records consumed")
         self._rebalances: Counter = metrics.counter("kafka.consumer.rebalance.total", "Rebalances seen")
@@ -201,6 +202,7 @@ class EventConsumer:
     def _process(self, consumer: Consumer, batch: list[Record]) -> None:
         assert self._loop is not None  # noqa: S101 - set before the thread starts
         self._oldest_ms = min(record.timestamp_ms for record in batch)
+        revocations = self._revocations
         self._handling = done = asyncio.run_coroutine_threadsafe(self._until_handled(batch), self._loop)
         try:
             handled = self._await(consumer, done)
@@ -213,6 +215,8 @@ class EventConsumer:
         if not handled:
             return
         self._consumed.add(len(batch))
+        if self._revocations != revocations:
+            return  # somebody else had them meanwhile and may be further: they are read again by whoever has them now
         for record in batch:
             self._owed[record.topic, record.partition] = record.offset + 1
         self._commit(consumer)
@@ -284,6 +288,7 @@ class EventConsumer:
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[Any]) -> None:
         self._partitions = 0
+        self._revocations += 1
         self._owed.clear()  # whoever has them next reads them again, and may be further by the time they come back
         log.info(
             "Rebalance triggered: partitions revoked", extra=fields(group=self._group, count=len(partitions))

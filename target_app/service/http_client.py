@@ -18,8 +18,6 @@ from target_app.service.lifecycle import Health
 
 # Shorter than the servers' own, so that it is always the client who closes an idle connection.
 _IDLE_S = 5.0
-# Of all 4xx these alone say that the same request may succeed later: a time-out, too early, too many.
-LATER = frozenset({408, 425, 429})
 # The pool looks at every idle connection on every request: a burst must not make all later requests dear.
 _IDLE_MOST = 8
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -263,3 +264,17 @@ def test_what_was_seen_is_told_with_its_figures(tmp_path: Path) -> None:
     history = innocent_drill(tmp_path).ended()
     assert FaultBit().seen(history).sentence == "provider killed: 5 of 5 connections refused"
     assert "at most 0.0 ms in steady, impact" in CALM.seen(history).sentence
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0, 1.5, float("nan")])
+def test_a_part_of_a_phase_that_is_none_is_not_calm(share: float, tmp_path: Path) -> None:
+    history = Drill(tmp_path).heartbeat(stall_at_s=50, late_ms=900).ended()
+    with pytest.raises(CannotSay, match="no part of it"):
+        MachineCalm(phases=(Phase.HEAL,), max_stall_ms=100, last_share=share).seen(history)
+
+
+def test_only_the_last_part_of_a_phase_counts_where_that_is_meant(tmp_path: Path) -> None:
+    history = Drill(tmp_path).heartbeat(stall_at_s=50, late_ms=900).ended()
+    whole = MachineCalm(phases=(Phase.HEAL,), max_stall_ms=100)
+    assert not whole.seen(history).ok
+    assert replace(whole, last_share=0.5).seen(history).ok

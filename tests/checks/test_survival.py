@@ -40,7 +40,8 @@ def test_a_service_that_somebody_else_killed_did_not_end_by_itself(number: int, 
     with pytest.raises(CannotSay, match="orders was killed by somebody"):
         ALIVE.check(Drill(tmp_path / "killed").reading("ended by itself", [killed]).ended())
     both = ALIVE.check(Drill(tmp_path / "both").reading("ended by itself", [killed, GATEWAY]).ended())
-    assert both.verdict is Verdict.FAIL
+    assert (both.verdict, both.examples) == (Verdict.FAIL, ("gateway-2",))
+    assert "orders was killed by somebody else" in both.because
 
 
 def test_where_nobody_looked_nobody_is_known_to_have_lived(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from harness.checks.saga import UndoneExactly, UndoneInReverse
 from harness.checks.stock import ReservationsMatchOrders, StockConserved
 from harness.errors import ConfigError
 from harness.load.operations import NOT_SENT
+from harness.recording.history import History
 from harness.recording.records import Phase, Verdict
 from tests.checks import crimes
 from tests.checks.crimes import Tables, row_of
@@ -296,6 +297,17 @@ def test_an_order_that_the_generator_could_not_send_was_not_asked_for(tmp_path: 
     drill = Drill(tmp_path).operation("o1", 26, "rejected", error=f"{NOT_SENT}no ports")
     conclusion = UNASKED.check(drill.reading("orders", [{"order_id": "o1"}]).ended())
     assert conclusion.examples == ("o1",)
+
+
+def test_a_line_that_was_lost_makes_nobody_guilty(tmp_path: Path) -> None:
+    drill = innocent_drill(tmp_path).tables(innocent_tables())
+    drill.ended()
+    lines = (tmp_path / "operations.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "operations.jsonl").write_text("".join(lines[:-2]))
+    with pytest.raises(
+        CannotSay, match="what clients sent is not known for certain: operations: 2 of 40 lines"
+    ):
+        UNASKED.check(History.load(tmp_path))
 
 
 def test_a_phase_in_which_nobody_ordered_says_nothing_of_what_is_confirmed(tmp_path: Path) -> None:

@@ -64,6 +64,32 @@ def test_a_link_to_what_we_cannot_have_made_is_not_followed(base: Path, tmp_path
     assert (tmp_path / "home").exists()
 
 
+def test_a_bent_link_makes_nobody_elses_process_ours(base: Path, tmp_path: Path) -> None:
+    (tmp_path / "home" / "postgres").mkdir(parents=True)
+    with state.held_folder(base, state.new_run_id()) as folder:
+        folder.data.rmdir()
+        folder.data.symlink_to(tmp_path / "home")
+        state.append_line(folder.processes, {"name": "postgres", "death_signal": "SIGQUIT"})
+    with somebody(tmp_path / "home" / "postgres", {}) as stranger:
+        [swept] = sweep.sweep(base)
+        assert swept.processes == 0
+        assert stranger.is_running()
+        assert stranger.status() != "zombie"
+
+
+def test_data_that_could_not_be_removed_is_found_by_the_next_sweep(
+    base: Path, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with state.held_folder(base, state.new_run_id(), data_in=memory) as folder:
+        folder.work("kafka-1").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.supervisor.state.shutil.rmtree", lambda *_, **__: None)
+        assert len(sweep.sweep(base)) == 1
+    assert folder.path.exists()
+    assert [swept.run_id for swept in sweep.sweep(base)] == [folder.run_id]
+    assert everything(memory) == ["drillbook-of-somebody"]
+
+
 def test_what_is_not_a_runs_folder_is_not_swept(base: Path, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (base / "photos").mkdir()

@@ -270,3 +270,39 @@ def test_an_offset_whose_commit_failed_is_committed_though_nobody_sends_anything
     asyncio.run(read())
     [member] = Unlucky.made
     assert (Unlucky.tries, member.committed) == ([8, 8], [8])
+
+
+class TakenAway(Steady):
+    """Its partition is taken away and given back while it works on a batch: others have got further meanwhile."""
+
+    on_revoke: Any = None
+
+    def subscribe(self, topics: list[str], *, on_assign: Callable[..., None], on_revoke: Any) -> None:
+        self.on_revoke = on_revoke
+        super().subscribe(topics, on_assign=on_assign, on_revoke=on_revoke)
+
+
+@pytest.mark.usefixtures("steady")
+def test_what_was_taken_away_meanwhile_is_not_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backwards, that would be."""
+    monkeypatch.setattr(module, "Consumer", TakenAway)
+    handled = asyncio.Event()
+
+    async def handle(records: Sequence[Record]) -> None:
+        [member] = TakenAway.made
+        assert isinstance(member, TakenAway)
+        member.on_revoke(member, member.assignment())
+        handled.set()
+
+    async def read() -> None:
+        consumer = consumer_of(handle)
+        await consumer.start()
+        try:
+            async with asyncio.timeout(5):
+                await handled.wait()
+        finally:
+            await consumer.stop()
+
+    asyncio.run(read())
+    [member] = TakenAway.made
+    assert member.committed == []

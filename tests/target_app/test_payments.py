@@ -199,11 +199,12 @@ def test_the_provider_does_as_it_is_told(desk: Callable[..., Desk], mode: str, s
         (httpx.Response(200, json=["charged"]), 503, "PENDING"),
         (httpx.Response(200, json={"status": "perhaps"}), 503, "PENDING"),
         (httpx.Response(429, json={}), 503, "PENDING"),
-        (httpx.Response(400, json={"detail": "no such currency"}), 402, "DECLINED"),
+        (httpx.Response(400, json={"detail": "no such currency"}), 503, "PENDING"),
+        (httpx.Response(409, json={"detail": "the first request is under way"}), 503, "PENDING"),
     ],
-    ids=["a page", "a list", "an unknown word", "too many", "a bad request"],
+    ids=["a page", "a list", "an unknown word", "too many", "a bad request", "a conflict"],
 )
-def test_an_answer_that_says_nothing_leaves_the_payment_open_and_a_refusal_ends_it(
+def test_an_answer_that_says_nothing_of_the_charge_leaves_the_payment_open(
     answer: httpx.Response, status: int, kept: str, tmp_path: Path
 ) -> None:
     here = Desk(tmp_path)
