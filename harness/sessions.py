@@ -196,9 +196,9 @@ def _overlooked(folder: Path, listener: _Listener) -> list[Trouble]:
         Trouble(
             scenario=name or str(file),
             told=f"{name or 'what'} is marked as a scenario in {file}, but pytest did not collect it, so it would "
-            "never be held. Its file must be called test_*.py, its function test_*, no other function of the file may have "
-            "its name, and no setting may leave its folder out. A copy that nobody needs is to be removed; a scenario "
-            "that is not to be held says so with `pytest.skip(reason)`.",
+            "never be held. Its file must be called test_*.py, its function test_*, no other function of the file may "
+            "have its name, and no setting may leave its folder out. A copy that nobody needs is to be removed; a "
+            "scenario that is not to be held says so with `pytest.skip(reason)`.",
         )
         for name, file in written_down(folder)
         if not _is_left_out(file.resolve(), skipped) and _was_missed(name, file.resolve(), collected, files)
