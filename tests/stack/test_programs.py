@@ -9,7 +9,7 @@ from harness.errors import ArtifactError
 from harness.stack import Address
 from harness.stack.embedded import artifacts, caddy, java, kafka_jars, postgres, toxiproxy, valkey, wheels
 from harness.stack.embedded.artifacts import Cache
-from harness.stack.embedded.programs import standings
+from harness.stack.embedded.programs import gather, standings
 from harness.stack.embedded.sources import Source
 from harness.stack.process import ProcessSpec
 
@@ -252,3 +252,15 @@ def test_the_balancer_never_repeats_a_request_and_keeps_to_itself() -> None:
     assert "lb_try_duration" not in text
     assert "reverse_proxy 127.0.0.1:21005 127.0.0.1:21006 {" in text
     assert some_specs()[3].environment["HOME"].startswith(str(WORK))
+
+
+def test_a_user_without_a_name_is_told_so_before_anything_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody_knows(uid: int) -> object:
+        raise KeyError(uid)
+
+    monkeypatch.setattr("pwd.getpwuid", nobody_knows)
+    with pytest.raises(ArtifactError, match="has no name on this machine"):
+        gather(Cache(tmp_path), environment={})
+    assert list(tmp_path.iterdir()) == []

@@ -90,6 +90,18 @@ def nameless_user() -> int | None:
     return None
 
 
+def refuse_nameless_user() -> None:
+    """Say so before anything is fetched for nothing.
+
+    Raises:
+        ArtifactError: `nameless_user` it is.
+    """
+    if (nameless := nameless_user()) is not None:
+        raise ArtifactError(
+            f"PostgreSQL makes no cluster for uid {nameless}, which has no name on this machine. {NAME_SUPPLY}"
+        )
+
+
 def ask_version(home: Path) -> tuple[int, str] | None:
     """What `postgres --version` says: the major number and the whole; None if it cannot be run."""
     try:
@@ -163,10 +175,7 @@ def find_postgres(
         ArtifactError: There is none, it does not run, or it cannot be reached.
     """
     home, version, source = local_postgres(environment)
-    if (nameless := nameless_user()) is not None:
-        raise ArtifactError(
-            f"PostgreSQL makes no cluster for uid {nameless}, which has no name on this machine. {NAME_SUPPLY}"
-        )
+    refuse_nameless_user()
     user_id = unprivileged_user()
     if user_id is not None and source is Source.PACKAGE:
         package = home.parent

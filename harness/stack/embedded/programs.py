@@ -69,7 +69,8 @@ def gather(
     Raises:
         ArtifactError: One of them cannot be had; the message names what to supply.
     """
-    found_caddy = caddy.find_caddy(environment)  # the quick ones first: a wrong setting is known at once
+    postgres.refuse_nameless_user()  # the quick ones first: what would be in the way is known at once
+    found_caddy = caddy.find_caddy(environment)
     found_valkey = valkey.find_valkey(environment)
 
     def kafka() -> tuple[java.Java, kafka_jars.KafkaJars, KafkaRuntime]:
