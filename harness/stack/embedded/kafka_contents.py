@@ -4,6 +4,7 @@ Like `contents`, this goes to the brokers directly, past the links.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # NewTopic is missing from its __all__
@@ -24,6 +25,17 @@ _INTERNAL_TOPIC = "__"
 _in_words_of_kafka = in_words_of("Kafka", KafkaException)
 
 
+def _client(*brokers: Address) -> AdminClient:
+    return AdminClient(
+        {
+            "bootstrap.servers": ",".join(map(str, brokers)),
+            "socket.timeout.ms": 10_000,
+            "log_level": 0,
+            "topic.metadata.refresh.interval.ms": 1_000,
+        }
+    )
+
+
 class KafkaContents:
     """The topics and groups of a cluster.
 
@@ -34,14 +46,10 @@ class KafkaContents:
     def __init__(self, brokers: Sequence[Address]) -> None:
         self._brokers = tuple(brokers)
         self._replicas = len(brokers)
-        self._admin = AdminClient(
-            {
-                "bootstrap.servers": ",".join(map(str, brokers)),
-                "socket.timeout.ms": 10_000,
-                "log_level": 0,
-                "topic.metadata.refresh.interval.ms": 1_000,
-            }
-        )
+        self._admin = _client(*brokers)
+        # Each learns of a topic by itself, some moments after the controller: what one has not heard of yet is not
+        # absent, and what one still lists is not there. A client that knows one address asks that one.
+        self._each = tuple(_client(broker) for broker in brokers)
 
     @_in_words_of_kafka
     def make(self, topics: tuple[Topic, ...]) -> None:
@@ -74,11 +82,11 @@ class KafkaContents:
         wanted = {topic.name: topic.partitions for topic in topics}
 
         def led() -> bool:
-            there = self._admin.list_topics(timeout=KAFKA_TIMEOUT_S).topics
             return all(
                 name in there
                 and len(there[name].partitions) == count
                 and all(len(part.isrs) == self._replicas for part in there[name].partitions.values())
+                for there in self._listed()
                 for name, count in wanted.items()
             )
 
@@ -87,9 +95,25 @@ class KafkaContents:
 
     @_in_words_of_kafka
     def topics(self) -> list[str]:
-        """Every topic that is not Kafka's own."""
-        found = self._admin.list_topics(timeout=KAFKA_TIMEOUT_S).topics
-        return sorted(name for name in found if not name.startswith(_INTERNAL_TOPIC))
+        """Every topic that is not Kafka's own, once all brokers agree.
+
+        Raises:
+            DeadlineError: They do not.
+        """
+
+        def agreed() -> tuple[list[str]] | None:
+            first, *others = [
+                sorted(name for name in there if not name.startswith(_INTERNAL_TOPIC))
+                for there in self._listed()
+            ]
+            return (first,) if all(other == first for other in others) else None
+
+        [names] = wait_until(agreed, within_s=KAFKA_TIMEOUT_S, what="all brokers to list the same topics")
+        return names
+
+    def _listed(self) -> list[dict[str, Any]]:
+        """The topics that each broker knows, with their partitions."""
+        return [client.list_topics(timeout=KAFKA_TIMEOUT_S).topics for client in self._each]
 
     @_in_words_of_kafka
     def groups(self) -> list[str]:
