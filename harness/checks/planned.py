@@ -7,7 +7,6 @@ there: measured by themselves both would look whole. A recording may come from a
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from harness.checks import CannotSay
@@ -65,11 +64,9 @@ def planned_seconds(history: History, phase: Phase) -> float:
     begins = _begins(history)
     if phase.value not in begins:
         raise CannotSay(f"the run had no {phase.value} planned")
-    end_s = _above_zero("load_s", history.run.promised.get("load_s"))
-    for (name, at_s), (_, next_s) in pairwise([*begins.items(), ("", end_s)]):
-        if name == phase.value:
-            return _above_zero(f"the phase {name}", next_s - at_s)
-    raise CannotSay(f"the run had no {phase.value} planned")
+    ends = [*list(begins.values())[1:], _above_zero("load_s", history.run.promised.get("load_s"))]
+    lengths = {name: end_s - at_s for (name, at_s), end_s in zip(begins.items(), ends, strict=True)}
+    return _above_zero(f"the phase {phase.value}", lengths[phase.value])
 
 
 def planned_phases(history: History) -> tuple[Phase, ...]:

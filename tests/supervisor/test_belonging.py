@@ -174,6 +174,7 @@ def test_a_child_with_an_environment_of_its_own_ends_with_its_stack(
     """It bears no mark, works elsewhere, and its parent dies first: only the tree, read before, tells whose it is."""
     client, lifeline = held
     started = tmp_path / "pid"
+    # What it waits for is to be killed. Should nobody do so, it ends by itself some time, and stays on no machine.
     stranger = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
     wrapper = (
         "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]], cwd='/', "
