@@ -15,6 +15,8 @@ from typing import Any
 from harness.errors import ConfigError
 from harness.load.operations import Answer, Operation, Request
 from harness.observing import Observation
+from harness.probes import Probe
+from harness.probes.actuator import ActuatorMetric, BreakerEvents
 from harness.probes.http import HttpTable
 from harness.probes.kafka import KafkaLag, KafkaUnread
 from harness.probes.sql import SqlTable
@@ -28,11 +30,16 @@ MIGRATIONS = ROOT / "target_app" / "migrations"
 GATEWAYS = ("gateway-1", "gateway-2")
 # The planted defects of the shop. Checked here too, so that a misspelt one is refused before a server has started.
 VARIANTS = (
+    "breaker-counts-declines",
+    "breaker-opens-above-its-threshold",
     "compensation-stops-half-way",
     "fallback-queue-in-memory",
     "payment-key-per-attempt",
     "unheard-payment-is-kept",
 )
+# While OPEN every refused call is an event: at resilience4j's default of 100 they would push the transitions out before
+# anybody has read them.
+BREAKER_EVENTS_KEPT = 5000
 DECLINED = "declined"
 DECLINED_CARD = "tok_declined"
 GOOD_CARD = "tok_visa"
@@ -131,9 +138,7 @@ class _Configuration:
                 "SAGA_RETRY_MOST_S": str(self.timers.saga_retry_most_s),
                 "PAYMENT_QUEUE_INTERVAL_S": str(self.timers.queue_look_s),
                 "PAYMENT_RETRY_INTERVAL_S": str(self.timers.queue_retry_s),
-                # While OPEN every refused call is an event: at resilience4j's default of 100 they would push the
-                # transitions out before anybody has read them.
-                "BREAKER_EVENT_BUFFER_SIZE": "5000",
+                "BREAKER_EVENT_BUFFER_SIZE": str(BREAKER_EVENTS_KEPT),
                 "BREAKER_WAIT_DURATION_IN_OPEN_STATE_S": str(self.timers.breaker_wait_s),
                 "BREAKER_SLOW_CALL_DURATION_THRESHOLD_S": str(self.timers.breaker_slow_call_s),
             }
@@ -283,13 +288,40 @@ PENDING_ORDERS = SqlTable(
 )
 LAG = KafkaLag(name="lag", group="order-processing-group", topics=("order-events",))
 UNREAD_EVENTS = KafkaUnread(name="unread_events", lag=LAG)
+BREAKER_EVENTS = BreakerEvents(name="breaker_events", service="orders", breaker="paymentService")
 
 
-def observation() -> Observation:
-    """What is read of the shop during every drill, and at its end."""
+def _payments_answered(outcome: str) -> ActuatorMetric:
+    """How many payments were asked for and answered so, by the payment service's own count."""
+    return ActuatorMetric(
+        name=f"payments_{outcome.lower()}",
+        service="payments",
+        metric="http.server.requests",
+        tags={"method": "POST", "uri": "/api/v1/payments", "outcome": outcome},
+    )
+
+
+PAYMENTS_DONE = _payments_answered("SUCCESS")
+PAYMENTS_REFUSED = _payments_answered("CLIENT_ERROR")
+PAYMENTS_FAILED = _payments_answered("SERVER_ERROR")
+
+
+def observation(*also: Probe) -> Observation:
+    """What is read of the shop during every drill, and at its end; `also` what one drill reads at its end besides."""
     return Observation(
         watched=(OPEN_WORK, PENDING_ORDERS, LAG),
-        final=(ORDERS, SAGAS, SAGA_LOG, PAYMENTS, STOCK, RESERVATIONS, APPLIED_EVENTS, ORDER_VIEW, LEDGER),
+        final=(
+            ORDERS,
+            SAGAS,
+            SAGA_LOG,
+            PAYMENTS,
+            STOCK,
+            RESERVATIONS,
+            APPLIED_EVENTS,
+            ORDER_VIEW,
+            LEDGER,
+            *also,
+        ),
         open_work=(OPEN_WORK, UNREAD_EVENTS),
         gauges=((OPEN_WORK.name, "open work"), (PENDING_ORDERS.name, "orders pending")),
     )

@@ -14,6 +14,8 @@ class Variant(StrEnum):
     FALLBACK_QUEUE_IN_MEMORY = "fallback-queue-in-memory"
     COMPENSATION_STOPS_HALF_WAY = "compensation-stops-half-way"
     UNHEARD_PAYMENT_IS_KEPT = "unheard-payment-is-kept"
+    BREAKER_COUNTS_DECLINES = "breaker-counts-declines"
+    BREAKER_OPENS_ABOVE_ITS_THRESHOLD = "breaker-opens-above-its-threshold"
 
 
 WHAT_GOES_WRONG: dict[Variant, str] = {
@@ -32,6 +34,14 @@ WHAT_GOES_WRONG: dict[Variant, str] = {
     Variant.UNHEARD_PAYMENT_IS_KEPT: (
         "orders undoes at the saga's limit only the steps it knows to have succeeded: a charge whose answer never came "
         "is not asked back, and the customer has paid for a cancelled order"
+    ),
+    Variant.BREAKER_COUNTS_DECLINES: (
+        "orders counts a declined card as a failure of the payment service: a few customers without money open the "
+        "breaker for all others"
+    ),
+    Variant.BREAKER_OPENS_ABOVE_ITS_THRESHOLD: (
+        "the breaker of orders opens above its failure-rate threshold and not at it: of ten calls six must fail where "
+        "five are documented"
     ),
 }
 

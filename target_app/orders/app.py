@@ -19,12 +19,14 @@ from target_app.orders.settings import OrdersSettings
 from target_app.orders.steps import RemoteSteps
 from target_app.service.backoff import Backoff
 from target_app.service.breaker import CircuitBreaker
+from target_app.service.bulkhead import Bulkhead
 from target_app.service.consumer import EventConsumer
 from target_app.service.database import Database
 from target_app.service.events import ORDER_EVENTS
 from target_app.service.http_client import Peer
 from target_app.service.metrics import Metrics
 from target_app.service.producer import EventProducer
+from target_app.service.retry import Retry
 from target_app.service.server import build
 from target_app.variants import Variant
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from target_app.service.lifecycle import Part
 
 COORDINATOR_GROUP = "saga-coordinator-group"
+PAYMENT_SERVICE = "paymentService"
 
 
 def create_app(settings: OrdersSettings) -> FastAPI:
@@ -44,7 +47,7 @@ def create_app(settings: OrdersSettings) -> FastAPI:
     payments = Peer(
         "payments", settings.payments_url, settings=settings, timeout_s=settings.payment_timeout_s
     )
-    breaker = CircuitBreaker("paymentService", settings, metrics)
+    breaker = CircuitBreaker(PAYMENT_SERVICE, settings, metrics, variants=settings.shop_variants)
     producer = EventProducer(settings, client_id=f"orders-{uuid4().hex[:8]}")
     relay = OutboxRelay(
         database,
@@ -62,7 +65,14 @@ def create_app(settings: OrdersSettings) -> FastAPI:
     if Variant.FALLBACK_QUEUE_IN_MEMORY in settings.shop_variants:
         queue = InMemoryPaymentQueue(database, sagas)
     outcomes = Outcomes(settings, metrics)
-    steps = RemoteSteps(inventory, payments, breaker)
+    steps = RemoteSteps(
+        inventory,
+        payments,
+        retry=Retry(PAYMENT_SERVICE, settings, metrics),
+        breaker=breaker,
+        bulkhead=Bulkhead(PAYMENT_SERVICE, settings.bulkhead_payment_service_max_concurrent_calls, metrics),
+        variants=settings.shop_variants,
+    )
     backoff = Backoff(first_s=settings.saga_retry_first_s, most_s=settings.saga_retry_most_s)
     compensation = OrderSagaCompensation(sagas, steps, outcomes, backoff, variants=settings.shop_variants)
     orchestrator = OrderSagaOrchestrator(sagas, steps, queue, compensation, outcomes, backoff)

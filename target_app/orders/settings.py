@@ -13,10 +13,17 @@ from target_app.service.configuration import (
     Settings,
     Url,
 )
+from target_app.service.retry import RetrySettings
 
 
 class OrdersSettings(
-    BreakerSettings, PeerSettings, ProducerSettings, ConsumerSettings, DatabaseSettings, Settings
+    BreakerSettings,
+    RetrySettings,
+    PeerSettings,
+    ProducerSettings,
+    ConsumerSettings,
+    DatabaseSettings,
+    Settings,
 ):
     """The order service's settings."""
 
@@ -50,6 +57,9 @@ class OrdersSettings(
     )
     bulkhead_compensation_max_concurrent_calls: Count = Field(
         default=10, description="sagas undone at once; they never hold the slots of the above"
+    )
+    bulkhead_payment_service_max_concurrent_calls: Count = Field(
+        default=25, description="payment calls at once; one more is not made, and its payment is queued"
     )
     bulkhead_payment_queue_max_concurrent_calls: Count = Field(
         default=10,

@@ -1,5 +1,8 @@
 """The saga's steps as calls to other services, and what each answer means for the saga.
 
+A payment goes through a retry, the circuit breaker and a bulkhead, in resilience4j's order: each try is a call of its
+own to the breaker, and a call that the bulkhead refuses says nothing of the payment service's health.
+
 | answer | means |
 |---|---|
 | 2xx | done |
@@ -14,7 +17,10 @@ import httpx
 
 from target_app.orders.saga import Refused, Saga, Unsettled
 from target_app.service.breaker import CallNotPermitted, CircuitBreaker
+from target_app.service.bulkhead import Bulkhead, BulkheadFull
 from target_app.service.http_client import Peer, PeerError
+from target_app.service.retry import Retry
+from target_app.variants import Variant
 
 _FINAL = frozenset({402, 409, 422})
 
@@ -24,12 +30,27 @@ class Misunderstood(Unsettled):
 
 
 class RemoteSteps:
-    """Steps done by the inventory and the payment service; payments behind the breaker."""
+    """Steps done by the inventory and the payment service; payments behind retry, breaker and bulkhead."""
 
-    def __init__(self, inventory: Peer, payments: Peer, breaker: CircuitBreaker) -> None:
+    def __init__(
+        self,
+        inventory: Peer,
+        payments: Peer,
+        *,
+        retry: Retry,
+        breaker: CircuitBreaker,
+        bulkhead: Bulkhead,
+        variants: frozenset[Variant] = frozenset(),
+    ) -> None:
         self._inventory = inventory
         self._payments = payments
+        self._retry = retry
         self._breaker = breaker
+        self._bulkhead = bulkhead
+        # What says nothing of the payment service's health.
+        self._ignored: tuple[type[Exception], ...] = (Refused, Misunderstood, BulkheadFull)
+        if Variant.BREAKER_COUNTS_DECLINES in variants:
+            self._ignored = (Misunderstood, BulkheadFull)
 
     async def reserve_inventory(self, saga: Saga) -> None:
         """Hold the order's items."""
@@ -40,8 +61,15 @@ class RemoteSteps:
     async def process_payment(self, saga: Saga) -> None:
         """Take the money, if the breaker permits asking for it. A refusal is no sign of ill health."""
         try:
-            await self._breaker.call(lambda: self._pay(saga), ignore=(Refused, Misunderstood))
-        except CallNotPermitted as error:
+            await self._retry.call(
+                lambda: self._breaker.call(
+                    lambda: self._bulkhead.call(lambda: self._pay(saga)), ignore=self._ignored
+                ),
+                on=(Unsettled,),
+                never_on=(Misunderstood,),  # it would not be understood the next time either
+                until=saga.expires_at,
+            )
+        except (CallNotPermitted, BulkheadFull) as error:
             raise Unsettled(str(error)) from error
 
     async def confirm_reservation(self, saga: Saga) -> None:

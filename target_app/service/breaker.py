@@ -25,6 +25,7 @@ from target_app.service.lifecycle import Health
 from target_app.service.logs import fields
 from target_app.service.metrics import Metrics, Tags, tags
 from target_app.service.problems import Problem
+from target_app.variants import Variant
 
 log = logging.getLogger(__name__)
 
@@ -81,13 +82,22 @@ class CircuitBreaker(CoreEventListener):
     name = "circuitBreakers"
 
     def __init__(
-        self, instance: str, settings: BreakerSettings, metrics: Metrics, clock: Clock | None = None
+        self,
+        instance: str,
+        settings: BreakerSettings,
+        metrics: Metrics,
+        clock: Clock | None = None,
+        *,
+        variants: frozenset[Variant] = frozenset(),
     ) -> None:
         self.instance = instance
         self._settings = settings
         self._clock: Clock = clock or _SystemClock()
         # As in resilience4j: with a window that holds fewer calls than the minimum it would never open.
         self._minimum = min(settings.breaker_minimum_number_of_calls, settings.breaker_sliding_window_size)
+        failure_rate = settings.breaker_failure_rate_threshold / 100
+        if Variant.BREAKER_OPENS_ABOVE_ITS_THRESHOLD in variants:
+            failure_rate = math.nextafter(failure_rate, math.inf)
         self._opened_at = 0.0
         self._probes = _Window()
         self._last_error: Exception | None = None
@@ -95,7 +105,7 @@ class CircuitBreaker(CoreEventListener):
         self._machine = StateMachine(
             name=instance,
             config=Config(
-                failure_rate_threshold=settings.breaker_failure_rate_threshold / 100,
+                failure_rate_threshold=failure_rate,
                 minimum_number_of_calls=self._minimum,
                 # resilience4j calls slow what took longer, the library also what took as long.
                 slow_call_duration_threshold=math.nextafter(

@@ -5,8 +5,16 @@ answer holds its permissions for as long as its time-outs last; whoever shares t
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from target_app.service.metrics import Metrics, tags
+
+T = TypeVar("T")
+
+
+class BulkheadFull(Exception):  # noqa: N818 - resilience4j's own name
+    """There is no permission free: the call was not made."""
 
 
 class Bulkhead:
@@ -46,6 +54,19 @@ class Bulkhead:
         if self._free.locked():
             return False
         return await self.acquire() == 1
+
+    async def call(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Await `work()` with a permission, and refuse it at once where there is none (a `maxWaitDuration` of 0).
+
+        Raises:
+            BulkheadFull: The call was not made.
+        """
+        if not await self.try_acquire():
+            raise BulkheadFull(f"Bulkhead '{self.instance}' is full and does not permit further calls")
+        try:
+            return await work()
+        finally:
+            self.release()
 
     def release(self, permissions: int = 1) -> None:
         """Give permissions back."""

@@ -10,16 +10,18 @@ import pytest
 from target_app.orders.saga import Refused, Saga, Unsettled
 from target_app.orders.steps import RemoteSteps
 from target_app.service.breaker import BreakerSettings, CircuitBreaker
+from target_app.service.bulkhead import Bulkhead
 from target_app.service.configuration import PeerSettings
 from target_app.service.http_client import NoAnswer, NotSent, Peer
 from target_app.service.metrics import Metrics
-from tests.target_app.fakes import saga
+from target_app.service.retry import Retry, RetrySettings
+from tests.target_app.fakes import FakeClock, saga
 
 
 class Remote:
     """Both services behind one transport that answers as told, and the steps that call them."""
 
-    def __init__(self, *answers: int | Exception) -> None:
+    def __init__(self, *answers: int | Exception, attempts: int = 1) -> None:
         self._answers = list(answers)
         self.requests: list[httpx.Request] = []
         transport = httpx.MockTransport(self._answer)
@@ -28,7 +30,22 @@ class Remote:
             for name in ("inventory", "payments")
         )
         self.breaker = CircuitBreaker("paymentService", BreakerSettings(), Metrics())
-        self.steps = RemoteSteps(inventory, payments, self.breaker)
+        self.clock = FakeClock()
+        self.metrics = Metrics()
+        self.bulkhead = Bulkhead("paymentService", 25, self.metrics)
+        self.steps = RemoteSteps(
+            inventory,
+            payments,
+            retry=Retry(
+                "paymentService",
+                RetrySettings(retry_max_attempts=attempts),
+                self.metrics,
+                now=self.clock.monotonic,
+                sleep=self.clock.sleep,
+            ),
+            breaker=self.breaker,
+            bulkhead=self.bulkhead,
+        )
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -89,6 +106,52 @@ def test_an_open_breaker_leaves_the_payment_unsettled_without_a_request() -> Non
         with pytest.raises(Unsettled):
             remote(remote.steps.process_payment)
     assert (len(remote.requests), remote.breaker.state) == (5, "OPEN")
+
+
+def test_a_payment_that_fails_is_tried_again_and_each_try_counts_for_the_breaker() -> None:
+    remote = Remote(500, httpx.ReadTimeout("silent"), 200, attempts=3)
+    remote(remote.steps.process_payment)
+    assert len(remote.requests) == 3
+    described: Any = remote.breaker  # what it counted is in its health
+    details = asyncio.run(described.health()).details["paymentService"]["details"]
+    assert (details["bufferedCalls"], details["failedCalls"]) == (3, 2)
+
+
+def test_no_try_begins_past_the_sagas_limit() -> None:
+    remote = Remote(500, 500, 500, attempts=3)
+    with pytest.raises(Unsettled):
+        asyncio.run(remote.steps.process_payment(saga(expires_at=0.2)))
+    assert len(remote.requests) == 1
+
+
+@pytest.mark.parametrize(("answer", "meaning"), [(402, Refused), (404, Unsettled)])
+def test_what_the_payment_service_will_not_take_is_not_tried_again(
+    answer: int, meaning: type[Exception]
+) -> None:
+    remote = Remote(answer, attempts=3)
+    with pytest.raises(meaning):
+        remote(remote.steps.process_payment)
+    assert len(remote.requests) == 1
+
+
+def test_an_open_breaker_is_not_asked_again() -> None:
+    remote = Remote(*[500] * 9, attempts=9)
+    with pytest.raises(Unsettled):
+        remote(remote.steps.process_payment)
+    assert (len(remote.requests), remote.breaker.state) == (5, "OPEN")
+
+
+def test_a_full_bulkhead_makes_no_call_and_says_nothing_of_the_payment_service() -> None:
+    remote = Remote(attempts=3)
+
+    async def pay_ten_times_while_it_is_full() -> None:
+        assert await remote.bulkhead.acquire(25) == 25
+        for _ in range(10):
+            with pytest.raises(Unsettled, match="is full"):
+                await remote.steps.process_payment(saga())
+
+    asyncio.run(pay_ten_times_while_it_is_full())
+    assert (remote.requests, remote.breaker.state) == ([], "CLOSED")
 
 
 def test_declined_cards_do_not_open_the_breaker() -> None:

@@ -1,0 +1,1 @@
+"""Circuit Breaker Issues: calls that are not made, and whether they were rightly not made."""
