@@ -33,12 +33,12 @@ drill: $(READY) ## hold the drills and judge them (RUNTIME=embedded, PROFILE=ci 
 test: $(READY) ## all tests, the fast ones first (ARGS="-m 'not stack'" leaves the servers out)
 	$(BIN)/python -m pytest $(ARGS)
 
-gate: $(READY) ## what a CI gate runs: every drill, and JUnit XML in runs/gate.xml
+gate: $(READY) ## what a CI gate runs: the drills marked for it, held to drill-baseline.json; JUnit XML in runs/gate.xml
 	@mkdir -p runs
-	$(BIN)/drill run --runtime $(RUNTIME) --profile ci --junit runs/gate.xml $(ARGS)
+	$(BIN)/drill gate --runtime $(RUNTIME) --profile ci --junit runs/gate.xml $(ARGS)
 
-detect: $(READY) ## switch on each planted defect of the sample shop; every one must be caught
-	$(BIN)/drill detect $(ARGS)
+detect: $(READY) ## switch on each planted defect of the sample shop; every one must be caught; writes docs/detection.md
+	$(BIN)/drill detect --matrix docs/detection.md $(ARGS)
 
 bench: $(READY) ## measure what the README promises, and write the tables in docs/
 	$(BIN)/python -m scenarios.bench $(ARGS)

@@ -25,12 +25,14 @@ class ScenarioInfo:
         guide: The heading of the guide it belongs to.
         why: The scenario's docstring.
         detects: Planted defects it must catch, each with the id of the claim that must catch it.
+        gate: Whether `drill gate` asks it.
     """
 
     name: str
     guide: str
     why: str
     detects: tuple[tuple[str, str], ...]
+    gate: bool = False
 
 
 def scenario_info(item: pytest.Item) -> ScenarioInfo | None:
@@ -45,7 +47,7 @@ def scenario_info(item: pytest.Item) -> ScenarioInfo | None:
     promises = list(item.iter_markers(DETECTS_MARK))
     if len(mark.args) != 1 or any(len(found.args) != 1 or "by" not in found.kwargs for found in promises):
         raise pytest.UsageError(
-            f"{item.nodeid}: wanted @pytest.mark.{SCENARIO_MARK}(name, guide=heading) and "
+            f"{item.nodeid}: wanted @pytest.mark.{SCENARIO_MARK}(name, guide=heading, gate=False) and "
             f"@pytest.mark.{DETECTS_MARK}(defect, by=claim), got {[mark, *promises]}: without them the drill cannot be "
             "named or its defects counted."
         )
@@ -58,7 +60,8 @@ def scenario_info(item: pytest.Item) -> ScenarioInfo | None:
     name = f"{mark.args[0]}[{call.id}]" if call else str(mark.args[0])
     why = " ".join((getattr(item, "function", item).__doc__ or "").split())
     detects = tuple((found.args[0], found.kwargs["by"]) for found in promises)
-    return ScenarioInfo(name, str(mark.kwargs.get("guide", "")), why, detects)
+    gate = bool(mark.kwargs.get("gate", False))
+    return ScenarioInfo(name, str(mark.kwargs.get("guide", "")), why, detects, gate)
 
 
 def catalogued(items: Iterable[pytest.Item]) -> dict[str, pytest.Item]:

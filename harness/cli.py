@@ -5,21 +5,22 @@ shell's completion do not wait for servers' clients. Exit codes are part of the 
 and so is what `--json` prints: standard output is for results, everything else goes to standard error.
 """
 
-import json as json_library
 import math
 import os
 import sys
 from dataclasses import asdict
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from harness import __version__, flags
+from harness.answers import print_json, print_judged
 from harness.console import ConsoleNarrator, complain, terminal
 from harness.endings import told
 from harness.errors import ConfigError, DrillError, ExitCode, Interrupted
+from harness.gate_commands import baseline, gate
 from harness.interruption import unwinding
-from harness.listening import forget, whoever_listens
+from harness.listening import whoever_listens
 
 LEASE_MIN_MIN = 0.1  # minutes; a stack takes a good part of that to start
 LEASE_MAX_MIN = 7 * 24 * 60.0  # what nobody has looked for in a week is forgotten
@@ -31,47 +32,6 @@ app = typer.Typer(
     rich_markup_mode=None,  # boxes and Python's types say nothing to whoever asks for help
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def print_json(value: Any) -> None:
-    """Print a result for machines.
-
-    Raises:
-        DrillError: It could not be written, though somebody wanted it.
-    """
-    import msgspec  # noqa: PLC0415 - see above
-
-    try:
-        document = msgspec.json.format(msgspec.json.encode(value), indent=2)
-    except (
-        UnicodeEncodeError
-    ):  # a path that is no UTF-8, which Python keeps as surrogates and reads back from \\udcXX
-        document = json_library.dumps(msgspec.to_builtins(value), indent=2).encode()
-    try:
-        sys.stdout.buffer.write(document + b"\n")
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        forget(sys.stdout)  # whoever asked has gone; what came of it stands
-    except OSError as error:
-        forget(sys.stdout)
-        raise DrillError(
-            f"the result could not be written to standard output: {error.strerror}. What is there of it is cut off; "
-            "take it to a place with room."
-        ) from error
-
-
-def _print_judged(value: Any, code: ExitCode) -> None:
-    """Print a result for machines. Where it cannot be written, a verdict other than PASS matters more.
-
-    Raises:
-        DrillError: It could not be written, and there is nothing worse to tell.
-    """
-    try:
-        print_json(value)
-    except DrillError as error:
-        if code is ExitCode.PASS:
-            raise
-        complain(terminal(), str(error))
 
 
 def _version(wanted: bool) -> None:
@@ -141,11 +101,15 @@ def run(  # noqa: PLR0913, PLR0917 - one for each flag
         report(outcome, junit=junit)
     except DrillError as error:  # of less weight than what the session came to, unless that was PASS
         complain(terminal(), str(error))
-        outcome = outcome.unreported(str(error), error.exit_code)
+        outcome = outcome.with_trouble(str(error), error.exit_code)
     finally:
         if json:
-            _print_judged(session_data(outcome), outcome.code)
+            print_judged(session_data(outcome), outcome.code)
     raise typer.Exit(outcome.code)
+
+
+app.command()(gate)
+app.add_typer(baseline, name="baseline")
 
 
 @app.command()
@@ -159,7 +123,7 @@ def judge(run_dir: flags.RunDir, json: flags.Json = False) -> None:
     judgement = judge_again(run_dir)
     code = print_judgement(judgement)
     if json:
-        _print_judged(as_data(judgement), code)
+        print_judged(as_data(judgement), code)
     raise typer.Exit(code)
 
 
@@ -169,6 +133,7 @@ def detect(
     profile: flags.Profile = None,
     seed: flags.Seed = None,
     runs: flags.Runs = None,
+    matrix: flags.Matrix = None,
     scenarios: flags.Scenarios = flags.SCENARIOS,
     json: flags.Json = False,
 ) -> None:
@@ -178,16 +143,21 @@ def detect(
     """
     from harness.detection import detect as detect_all  # noqa: PLC0415
     from harness.detection import exit_code_of  # noqa: PLC0415
+    from harness.detection_matrix import refuse_partial, write  # noqa: PLC0415
     from harness.reporting import print_detections  # noqa: PLC0415
     from harness.settings import Settings  # noqa: PLC0415
 
     options = {"profile": profile, "seed": seed, "runs": runs}
     Settings.read(**options)
+    if matrix is not None:
+        refuse_partial(matrix, defects or ())
     arguments = [f"--drill-{name}={value}" for name, value in options.items() if value is not None]
     detections = detect_all(scenarios, arguments, defects or ())
     print_detections(detections)
+    if matrix is not None:
+        write(detections, matrix)
     if json:
-        _print_judged(
+        print_judged(
             [asdict(found) | {"caught": found.caught} for found in detections], exit_code_of(detections)
         )
     raise typer.Exit(exit_code_of(detections))

@@ -85,6 +85,18 @@ Runs = Annotated[
     Path | None, typer.Option(help="Folder that recordings go to. [default: runs]", metavar="FOLDER")
 ]
 Junit = Annotated[Path | None, typer.Option(help="Write JUnit XML to this file as well.", metavar="FILE")]
+Baseline = Annotated[
+    Path | None,
+    typer.Option(help="The file of the baseline. [default: drill-baseline.json]", metavar="FILE"),
+]
+NoBaseline = Annotated[
+    bool, typer.Option("--no-baseline", help="Compare with none: the first gate, before one can be saved.")
+]
+Session = Annotated[Path | None, typer.Argument(metavar="SESSION", hidden=True)]
+Matrix = Annotated[
+    Path | None,
+    typer.Option(help="Write what was found to this file as well, as a Markdown table.", metavar="FILE"),
+]
 Scenarios = Annotated[
     Path,
     typer.Option(

@@ -95,8 +95,8 @@ class SessionOutcome:
             if info.name not in judged and info.name in why
         )
 
-    def unreported(self, told: str, code: ExitCode) -> "SessionOutcome":
-        """The same session, of which a report that somebody asked for could not be made."""
+    def with_trouble(self, told: str, code: ExitCode) -> "SessionOutcome":
+        """The same session, with something that keeps it from being PASS: such as a report that could not be made."""
         trouble = Trouble(scenario="", told=told, code=code)
         return replace(
             self,

@@ -85,7 +85,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings once, and open a way to the terminal past pytest's capturing."""
-    config.addinivalue_line("markers", f"{SCENARIO_MARK}(name, guide): a drill of the catalogue")
+    config.addinivalue_line("markers", f"{SCENARIO_MARK}(name, guide, gate): a drill of the catalogue")
     config.addinivalue_line(
         "markers", f"{DETECTS_MARK}(defect, by): a planted defect it catches by that claim"
     )

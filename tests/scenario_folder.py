@@ -36,13 +36,13 @@ class Place:
         self.scenarios.mkdir(exist_ok=True)
         (self.scenarios / "conftest.py").write_text(f"import pytest\n{body}")
 
-    def scenario(self, name: str, *verdicts: str, mark: str = "") -> None:
+    def scenario(self, name: str, *verdicts: str, mark: str = "", gate: bool = False) -> None:
         """Add a scenario that is judged so."""
-        self.broken(name, f"held(chaos, *{verdicts!r})", mark=mark)
+        self.broken(name, f"held(chaos, *{verdicts!r})", mark=mark, gate=gate)
 
-    def broken(self, name: str, line: str, *, mark: str = "") -> None:
+    def broken(self, name: str, line: str, *, mark: str = "", gate: bool = False) -> None:
         """Add a scenario that does this instead of holding a drill."""
-        marks = f'{mark}\n@pytest.mark.scenario("{name}", guide="Here")'
+        marks = f'{mark}\n@pytest.mark.scenario("{name}", guide="Here", gate={gate})'
         self.write(name, f'{marks}\ndef test_it(chaos):\n    """Because."""\n    {line}\n')
 
     def collected(self, *, whole: bool = False) -> list[str]:

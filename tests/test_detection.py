@@ -1,11 +1,12 @@
 """Detection with sessions that are made up: what counts as caught, and what as no answer."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness import sessions
+from harness import detection_matrix, sessions
 from harness.catalogue import ScenarioInfo
 from harness.detection import Detection, detect, exit_code_of
 from harness.errors import ConfigError, ExitCode
@@ -56,6 +57,32 @@ def detected(
     monkeypatch.setattr(sessions, "run", fake.run)
     monkeypatch.setattr(sessions, "collected", fake.collected)
     return detect(Path("scenarios"), ["--drill-seed=7"], only), fake
+
+
+def test_the_matrix_tells_what_was_caught_by_what_and_what_else_failed(tmp_path: Path) -> None:
+    caught = Detection(
+        defect="forgetful-queue",
+        scenario="outage",
+        claim="it-holds",
+        code=ExitCode.PASS,
+        failed=("it-holds", "all-end"),
+        because="3 of 5 | held\nand no more",
+        run_dir="",
+    )
+    missed = replace(caught, defect="another", code=ExitCode.FAIL, failed=())
+    detection_matrix.write([caught, missed], tmp_path / "m.md")
+    rows = [line for line in (tmp_path / "m.md").read_text().splitlines() if "| outage |" in line]
+    assert rows == [
+        r"| another | outage | it-holds | **missed** | 3 of 5 \| held and no more | nothing |",
+        r"| forgetful-queue | outage | it-holds | caught | 3 of 5 \| held and no more | all-end |",
+    ]
+
+
+def test_a_matrix_that_would_lose_rows_or_has_no_place_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="would lose the others"):
+        detection_matrix.refuse_partial(tmp_path / "m.md", ["forgetful-queue"])
+    with pytest.raises(ConfigError, match="there is no folder"):
+        detection_matrix.refuse_partial(tmp_path / "nowhere" / "m.md", [])
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,19 @@ def test_the_commands_of_the_readme_are_those_that_ci_runs() -> None:
         )
 
 
+def test_the_pipelines_use_nothing_that_the_readme_does_not() -> None:
+    told = {
+        shlex.join(command[:2])
+        for command in commands((ROOT / "README.md").read_text(encoding="utf-8"))
+        if command[0] == "make"
+    }
+    text = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    run = [re.findall(r"^ *- (?:run: )?(make .*)$", example, re.MULTILINE) for example in examples]
+    assert run == [["make gate"], ["make gate"]]
+    assert "make gate" in told
+
+
 @pytest.mark.parametrize(
     "typed",
     [

@@ -7,7 +7,7 @@ breaker that counts wrongly may tell of it consistently.
 
 from dataclasses import dataclass, field
 
-from harness.checks import CannotSay, Conclusion, conclude
+from harness.checks import CannotSay, Conclusion
 from harness.checks.breaker_log import (
     ANNOUNCED,
     ERROR,
@@ -214,10 +214,11 @@ class BreakerCountsEveryCall:
         if beside > 0:
             wrong.append(f"{beside} calls of which the breaker knows nothing")
         figures = ", ".join(f"{count} {kind}" for kind, count in counted.items())
-        return conclude(
-            wrong,
-            otherwise=f"breaker and callee count the same calls: {figures}; {deaf} were never answered",
-            wrongly=f"the breaker counted {'; '.join(wrong)}",
+        if wrong:
+            return Conclusion(verdict=Verdict.FAIL, because=f"the breaker counted {'; '.join(wrong)}")
+        return Conclusion(
+            verdict=Verdict.PASS,
+            because=f"breaker and callee count the same calls: {figures}; {deaf} were never answered",
         )
 
 

@@ -11,7 +11,7 @@ from scenarios.shop import PlaceOrder, observation
 RATE_PER_S = 10.0
 
 
-@pytest.mark.scenario("baseline", guide="Monitoring and Alerting")
+@pytest.mark.scenario("baseline", guide="Monitoring and Alerting", gate=True)
 @pytest.mark.detects("compensation-stops-half-way", by="reservations-match-orders")
 def test_a_shop_with_nothing_broken_keeps_every_promise(chaos: Chaos, profile: Profile) -> None:
     """Without a fault every claim must hold: a claim that fails here would blame any fault for nothing."""

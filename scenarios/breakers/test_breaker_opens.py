@@ -42,7 +42,7 @@ failing = Replies(
 )
 
 
-@pytest.mark.scenario("breaker-opens", guide=GUIDE)
+@pytest.mark.scenario("breaker-opens", guide=GUIDE, gate=True)
 @pytest.mark.detects("breaker-counts-declines", by="breaker-counts-what-happened")
 @pytest.mark.detects("breaker-opens-above-its-threshold", by="breaker-opens-as-documented")
 def test_the_breaker_opens_on_the_call_that_its_settings_say(chaos: Chaos, profile: Profile) -> None:

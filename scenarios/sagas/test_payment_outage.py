@@ -59,7 +59,7 @@ def unheard_charges(profile: Profile) -> UnheardCharges:
     )
 
 
-@pytest.mark.scenario("saga-payment-outage-in-time", guide=GUIDE)
+@pytest.mark.scenario("saga-payment-outage-in-time", guide=GUIDE, gate=True)
 @pytest.mark.detects("fallback-queue-in-memory", by="pending-orders-are-settled")
 @pytest.mark.detects("payment-key-per-attempt", by="no-order-is-charged-twice")
 def test_orders_wait_for_a_lost_provider_and_settle_when_it_is_back(chaos: Chaos, profile: Profile) -> None:

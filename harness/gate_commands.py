@@ -1,0 +1,117 @@
+"""`drill gate` and `drill baseline`: what a deploy pipeline calls."""
+
+from dataclasses import asdict
+
+import typer
+
+from harness import flags
+from harness.answers import print_json, print_judged
+from harness.console import complain, say, terminal
+from harness.errors import ConfigError, DrillError, ExitCode
+
+baseline = typer.Typer(name="baseline", help="Keep what a gate has proven.", no_args_is_help=True)
+
+
+def gate(  # noqa: PLR0913, PLR0917 - one for each flag
+    profile: flags.Profile = None,
+    seed: flags.Seed = None,
+    runtime: flags.Runtime = None,
+    brokers: flags.Brokers = None,
+    runs: flags.Runs = None,
+    junit: flags.Junit = None,
+    baseline: flags.Baseline = None,
+    no_baseline: flags.NoBaseline = False,
+    scenarios: flags.Scenarios = flags.SCENARIOS,
+    json: flags.Json = False,
+) -> None:
+    """Hold the drills that are marked for the gate, and miss nothing that was proven before.
+
+    A scenario is marked with `gate=True`. What the baseline has and this session has not judged makes it INCONCLUSIVE,
+    however green the rest is. Exit code 0: let it through. Anything else: hold it back.
+    """
+    from harness import sessions  # noqa: PLC0415 - see harness.cli
+    from harness.gate import BASELINE, gated, read_baseline  # noqa: PLC0415
+    from harness.reporting import ready_for, refused_data, report, session_data  # noqa: PLC0415
+    from harness.settings import Settings  # noqa: PLC0415
+
+    options = {"profile": profile, "seed": seed, "runtime": runtime, "brokers": brokers, "runs": runs}
+    try:
+        settings = Settings.read(**options)
+        proven = None if no_baseline else read_baseline(baseline or BASELINE)
+        if proven is not None and proven.profile != settings.profile:
+            raise ConfigError(
+                f"the baseline was saved with the profile {proven.profile} and this gate has {settings.profile}: give "
+                "it the same, or a baseline of its own with --baseline."
+            )
+        if junit is not None:
+            ready_for(junit)
+        names = gated(sessions.collected(scenarios, whole=True))
+        arguments = [f"--drill-{name}={value}" for name, value in options.items() if value is not None]
+        outcome = sessions.run(scenarios, [*arguments, *(f"--drill-only={name}" for name in names)])
+    except DrillError as error:
+        if json:
+            print_json(refused_data(error))
+        raise
+    lost: tuple[tuple[str, str], ...] = ()
+    new: tuple[tuple[str, str], ...] = ()
+    if proven is not None and outcome.code is not ExitCode.INTERRUPTED:
+        from harness.gate import compared  # noqa: PLC0415
+
+        found = compared(proven, outcome.counting)
+        lost, new = found.lost, found.new
+        if lost:
+            outcome = outcome.with_trouble(_told(lost), ExitCode.INCONCLUSIVE)
+    try:
+        report(outcome, junit=junit)
+        if new:
+            say(
+                terminal(),
+                f"{len(new)} claims are new; `drill baseline save` holds later changes to them, too.",
+            )
+    except DrillError as error:
+        complain(terminal(), str(error))
+        outcome = outcome.with_trouble(str(error), error.exit_code)
+    finally:
+        if json:
+            told = session_data(outcome) | {"lost": _pairs(lost), "new": _pairs(new)}
+            print_judged(told, outcome.code)
+    raise typer.Exit(outcome.code)
+
+
+@baseline.command()
+def save(
+    session: flags.Session = None,
+    runs: flags.Runs = None,
+    baseline: flags.Baseline = None,
+    scenarios: flags.Scenarios = flags.SCENARIOS,
+    json: flags.Json = False,
+) -> None:
+    """Save what a session proved, for later gates to be held to.
+
+    SESSION is the folder of a session, as `drill gate` printed it; the newest one if none is named. Every scenario of
+    the gate must have passed in it. Put the file under version control.
+    """
+    from harness import sessions  # noqa: PLC0415
+    from harness.gate import BASELINE, baseline_of, gated, newest_session, write_baseline  # noqa: PLC0415
+    from harness.settings import Settings  # noqa: PLC0415
+
+    folder = session or newest_session(Settings.read(runs=runs).runs)
+    found = baseline_of(folder, gated(sessions.collected(scenarios, whole=True)))
+    path = baseline or BASELINE
+    write_baseline(path, found)
+    claims = sum(len(names) for names in found.claims.values())
+    say(terminal(), f"{path}: {claims} claims of {len(found.claims)} scenarios, proven in {folder}")
+    if json:
+        print_json(asdict(found))
+
+
+def _told(lost: tuple[tuple[str, str], ...]) -> str:
+    names = [f"{scenario}: {claim}" if claim else f"{scenario}: all of it" for scenario, claim in lost]
+    return (
+        f"{len(lost)} of what the baseline has proven was not judged: {', '.join(names)}. Nobody knows whether it "
+        "still holds. Where it was taken out on purpose, `drill baseline save` says so for all to see."
+    )
+
+
+def _pairs(claims: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
+    return [{"scenario": scenario, "claim": claim} for scenario, claim in claims]
