@@ -103,18 +103,14 @@ def _pieces(path: Path, whole_bytes: int) -> Iterator[bytes]:
         return
     with path.open("rb") as file:
         left = whole_bytes
-        rest = b""
         while left > 0:
-            read = file.read(min(PIECE_BYTES, left))
-            if not read:
+            piece = file.read(min(PIECE_BYTES, left))
+            if not piece:
                 break
-            left -= len(read)
-            cut = read.rfind(b"\n") + 1
-            if cut:
-                yield rest + read[:cut]
-                rest = read[cut:]
-            else:
-                rest += read
+            if len(piece) < left and not piece.endswith(b"\n"):
+                piece += file.readline()
+            left -= len(piece)
+            yield piece
 
 
 def _parse(piece: bytes) -> tuple[pl.DataFrame, int]:

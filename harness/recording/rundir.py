@@ -8,9 +8,8 @@ that lost whole lines later looks intact, and a lost or changed line may be the 
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ from harness.errors import RecordingError, RecordingLostError
 from harness.recording.records import FORMAT_VERSION, Finding, RunInfo, Stream, Verdict
 
 RUN_FILE = "run.json"
+PIECE_BYTES = 1 << 22
 # What a decoder says of a line that is none of ours; the last of them, when it is nested too deeply to be one.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 COMPLETED = "completed"
@@ -152,14 +152,14 @@ class Extent:
 def extent(path: Path) -> Extent | None:
     """Count a stream's lines without reading it into memory. None if there is no such file."""
     try:
-        size = path.stat().st_size
-        if size == 0:
-            return Extent(lines=0, whole_bytes=0, torn_bytes=0)
-        with path.open("rb") as file, closing(mmap(file.fileno(), 0, access=ACCESS_READ)) as content:
-            whole = content.rfind(b"\n") + 1
-            step = 1 << 24
-            lines = sum(content[at : at + step].count(b"\n") for at in range(0, whole, step))
-            return Extent(lines=lines, whole_bytes=whole, torn_bytes=size - whole)
+        lines = whole = size = 0
+        with path.open("rb") as file:
+            # In pieces: the pages of a mapped file count as memory of who looks at them.
+            while piece := file.read(PIECE_BYTES):
+                lines += piece.count(b"\n")
+                whole = size + last + 1 if (last := piece.rfind(b"\n")) >= 0 else whole
+                size += len(piece)
+        return Extent(lines=lines, whole_bytes=whole, torn_bytes=size - whole)
     except FileNotFoundError:
         return None
     except OSError as error:
