@@ -188,7 +188,9 @@ def _claims(rate_per_s: float) -> tuple[Claim, ...]:
     return (
         *universal(PHASES, rate_per_s, double_charge_risk=(unheard,)),
         *(
-            Claim(id=name, sentence=f"{name}.", source="outages", check=check, counts_only_if=needs, kind=kind)
+            Claim(
+                id=name, sentence=f"{name}.", source="outages", check=check, counts_only_if=needs, kind=kind
+            )
             for name, check, needs, kind in outages
         ),
     )
@@ -256,7 +258,9 @@ def _note_polled(recorder: Recorder, second: int, rate_per_s: float) -> None:
     pending = [{"order_id": f"order-{second * rate_per_s:07.0f}"}] * waiting
     cpu = {"all_s": 2.0 * second, "busy_s": 1.0 * second, "ours_s": 0.9 * second}
     for probe, value in (("pending_orders", pending), ("open_work", pending), ("machine_cpu", cpu)):
-        reading = Reading(probe=probe, at_ns=_at(second), took_ns=10_000_000, value=value, final=False, error="")
+        reading = Reading(
+            probe=probe, at_ns=_at(second), took_ns=10_000_000, value=value, final=False, error=""
+        )
         recorder.note(Stream.READINGS, reading)
 
 
@@ -296,7 +300,7 @@ def _append_tables(path: Path, shape: Shape) -> None:
     }
     with path.open("a", encoding="utf-8") as file:
         for name in ("open_work", "unread_events"):
-            file.write(_final(name) + "[]" + '}\n')
+            file.write(_final(name) + "[]" + "}\n")
         for name, rows in tables.items():
             file.write(_final(name) + "[")
             separator = ""
@@ -354,7 +358,10 @@ def _reservation_row(order: Order) -> Iterator[str]:
 
 
 def _event_rows(order: Order) -> Iterator[str]:
-    for version, kind in ((1, "OrderCreated"), (2, "OrderCancelled" if order.cancelled else "OrderConfirmed")):
+    for version, kind in (
+        (1, "OrderCreated"),
+        (2, "OrderCancelled" if order.cancelled else "OrderConfirmed"),
+    ):
         yield (
             f'{{"seq":{order.number * 2 + version},"order_id":"{order.key}","version":{version},'
             f'"event_type":"{kind}","event_id":"{order.saga}-{version}"}}'

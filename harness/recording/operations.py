@@ -6,6 +6,8 @@ the text of the whole recording is never in memory at once.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +18,9 @@ from harness.clock import NS_PER_S
 from harness.recording.records import Outcome
 from harness.recording.rundir import UNREADABLE
 
-PIECE_BYTES = 1 << 25
+# A piece is held once for each reader, and several times over while it is parsed.
+PIECE_BYTES = 1 << 24
+READERS = 2
 # Lines of several threads may be noted in a slightly different order than they were stamped.
 BACKWARDS_NS_MAX = NS_PER_S
 
@@ -72,11 +76,11 @@ def load_operations(path: Path, whole_bytes: int) -> tuple[pl.DataFrame, list[st
     """
     broken = 0
     intents, dones = [_intents(pl.DataFrame(schema=_LINE))], [_dones(pl.DataFrame(schema=_LINE))]
-    for piece in _pieces(path, whole_bytes):
-        lines, unreadable = _parse(piece)
-        intents.append(_intents(lines))
-        dones.append(_dones(lines))
-        broken += unreadable + lines.height - intents[-1].height - dones[-1].height
+    with ThreadPoolExecutor(READERS) as readers:  # one reads from disk while the other's piece is parsed
+        for intent, done, unreadable in readers.map(partial(_read, path), _pieces(path, whole_bytes)):
+            intents.append(intent)
+            dones.append(done)
+            broken += unreadable
     intent, done = pl.concat(intents), pl.concat(dones)
     damage = []
     if broken:
@@ -97,20 +101,28 @@ def load_operations(path: Path, whole_bytes: int) -> tuple[pl.DataFrame, list[st
     return operations, damage + _clock_damage(operations)
 
 
-def _pieces(path: Path, whole_bytes: int) -> Iterator[bytes]:
-    """The file in pieces of whole lines."""
+def _pieces(path: Path, whole_bytes: int) -> Iterator[tuple[int, int]]:
+    """Where each piece of whole lines begins and ends in the file."""
     if not whole_bytes:  # then there may be no file at all
         return
     with path.open("rb") as file:
-        left = whole_bytes
-        while left > 0:
-            piece = file.read(min(PIECE_BYTES, left))
-            if not piece:
-                break
-            if len(piece) < left and not piece.endswith(b"\n"):
-                piece += file.readline()
-            left -= len(piece)
-            yield piece
+        begin = 0
+        while begin < whole_bytes:
+            file.seek(begin + PIECE_BYTES)
+            file.readline()
+            end = min(file.tell(), whole_bytes)
+            yield begin, end
+            begin = end
+
+
+def _read(path: Path, piece: tuple[int, int]) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """The intents and the outcomes of a piece, and how many of its lines are neither."""
+    begin, end = piece
+    with path.open("rb") as file:
+        file.seek(begin)
+        lines, unreadable = _parse(file.read(end - begin))
+    intents, dones = _intents(lines), _dones(lines)
+    return intents, dones, unreadable + lines.height - intents.height - dones.height
 
 
 def _parse(piece: bytes) -> tuple[pl.DataFrame, int]:

@@ -7,6 +7,7 @@ that lost whole lines later looks intact, and a lost or changed line may be the 
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ def read_run(run_dir: Path) -> RunInfo:
         RecordingError: The folder is no run directory, its `run.json` is damaged, or its format is not ours.
     """
     path = run_dir / RUN_FILE
+    _refuse_no_file(path)
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -149,8 +151,27 @@ class Extent:
     torn_bytes: int
 
 
+def _refuse_no_file(path: Path) -> None:
+    """Make sure that reading comes to an end: a pipe waits for somebody to write, a device never runs out.
+
+    Raises:
+        RecordingError: It is there and is no file.
+    """
+    with suppress(OSError, ValueError):  # whoever opens it says so better
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise RecordingError(
+                f"{path} is no file (but {stat.filemode(path.stat().st_mode)}). A stream is a file of lines, and what "
+                "else is there may wait or go on for ever: copy the run directory again."
+            )
+
+
 def extent(path: Path) -> Extent | None:
-    """Count a stream's lines without reading it into memory. None if there is no such file."""
+    """Count a stream's lines without holding it in memory. None if there is no such file.
+
+    Raises:
+        RecordingError: It may not be read, or is no file.
+    """
+    _refuse_no_file(path)
     try:
         lines = whole = size = 0
         with path.open("rb") as file:
