@@ -5,7 +5,6 @@ out, as in a recording of an older version: then the lines themselves must tell.
 """
 
 import os
-import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from shutil import copytree
 
 import pytest
 
+from harness.chance import Chance
 from harness.errors import ExitCode, RecordingError
 from harness.recording.records import Stream, Verdict
 from harness.recording.rundir import read_run, stream_path, write_run
@@ -71,7 +71,7 @@ def without_digests(run_dir: Path) -> None:
 def test_a_stream_that_ends_early_anywhere_is_never_green(copied: Path, stream: Stream) -> None:
     content = stream_path(copied, stream).read_bytes()
     newline = content.index(b"\n")
-    chosen = random.Random(4).sample(range(len(content)), 4)
+    chosen = Chance(4).stream("cuts").sample(range(len(content)), 4)
     for cut in sorted({0, 1, newline, newline + 1, len(content) - 1, *chosen}):
         stream_path(copied, stream).write_bytes(content[:cut])
         assert judge_again(copied).verdict is Verdict.INCONCLUSIVE, cut
@@ -81,7 +81,7 @@ def test_a_stream_that_ends_early_anywhere_is_never_green(copied: Path, stream: 
 @pytest.mark.parametrize("stream", RECORDED)
 def test_what_is_no_line_is_seen_without_a_digest(copied: Path, stream: Stream, rubbish: bytes) -> None:
     lines = stream_path(copied, stream).read_bytes().splitlines(keepends=True)
-    lines[random.Random(len(rubbish)).randrange(len(lines))] = rubbish + b"\n"
+    lines[Chance(len(rubbish)).stream("line").randrange(len(lines))] = rubbish + b"\n"
     stream_path(copied, stream).write_bytes(b"".join(lines))
     without_digests(copied)
     assert judge_again(copied).verdict is Verdict.INCONCLUSIVE
@@ -90,7 +90,7 @@ def test_what_is_no_line_is_seen_without_a_digest(copied: Path, stream: Stream, 
 @pytest.mark.parametrize("stream", RECORDED)
 def test_a_changed_byte_is_never_green(copied: Path, stream: Stream) -> None:
     content = stream_path(copied, stream).read_bytes()
-    chance = random.Random(7)
+    chance = Chance(7).stream("bytes")
     for place in chance.sample(range(len(content)), 6):
         other = bytes([(content[place] + chance.randrange(1, 256)) % 256])
         stream_path(copied, stream).write_bytes(content[:place] + other + content[place + 1 :])
