@@ -14,9 +14,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 import httpx
 import psutil
@@ -30,58 +28,16 @@ from harness.stack.embedded.artifacts import CACHE_VARIABLE
 from harness.stack.embedded.stack import EmbeddedStack
 from harness.stack.embedded.starting import started
 from harness.supervisor import processes
+from scenarios.figures import WATCHED_S, Figure, others_percent
+from scenarios.judging_bench import judging_figures
 from scenarios.shop import GOOD_CARD
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "figures.md"
 LATENCIES_MS = (5, 50, 200, 1000)
 LATENCY_LINKS = ("payments->provider", "orders->postgres", "orders->kafka-1")
 MEMORY_READINGS, ORDERS_BETWEEN = 5, 20
-WATCHED_S = 2.0
 MIB = 1024 * 1024
 DRILL = str(Path(sys.executable).with_name("drill"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """One line of the table.
-
-    Attributes:
-        what: What was measured.
-        wanted: The bound.
-        least, most: The bound as numbers, in the unit of the values.
-        values: Every measurement.
-        unit: Of the values.
-        others_percent: Of the machine's processors, what others used just before the first measurement.
-    """
-
-    what: str
-    wanted: str
-    values: tuple[float, ...]
-    unit: str
-    others_percent: float
-    most: float
-    least: float = float("-inf")
-
-    @property
-    def kept(self) -> str:
-        """Whether the bound holds: for the median, and for how many if not for all."""
-        within = sum(self.least <= value <= self.most for value in self.values)
-        word = "yes" if self.least <= median(self.values) <= self.most else "**no**"
-        return word if within in {0, len(self.values)} else f"{word}, {within} of {len(self.values)}"
-
-    @property
-    def row(self) -> str:
-        """As a line of a Markdown table."""
-        spread = f"{min(self.values):.2f} to {max(self.values):.2f}" if len(self.values) > 1 else ""
-        return (
-            f"| {self.what} | {self.wanted} | {median(self.values):.2f} {self.unit} | {spread} | {len(self.values)} "
-            f"| {self.others_percent:.0f} % | {self.kept} |"
-        )
-
-
-def others_percent() -> float:
-    """How busy the machine is while nothing of ours runs, in percent of all its processors."""
-    return psutil.cpu_percent(interval=WATCHED_S)
 
 
 def place_order(url: str) -> bool:
@@ -251,7 +207,7 @@ def measure(*, cold: int, runs: int) -> list[Figure]:
     with started(settings.make_target(), settings=settings, narrator=Silence()) as stack:
         figures.append(memory_figure(stack, busy=busy))
         figures += latency_figures(stack, runs=runs, busy=busy)
-    return [*figures, recording_figure()]
+    return [*figures, recording_figure(), *judging_figures(runs)]
 
 
 def document(figures: Sequence[Figure]) -> str:

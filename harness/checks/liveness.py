@@ -34,7 +34,8 @@ def expected(expect_not: Mapping[str, str]) -> pl.Expr:
 def accepted(history: History, operation: str, expect_not: Mapping[str, str]) -> pl.DataFrame:
     """The operations that were answered ok, without those whose detail has one of the unwanted values."""
     ok = (pl.col("name") == operation) & (pl.col("outcome") == Outcome.OK.value)
-    return history.operations.filter(ok & expected(expect_not))
+    # One after the other: looking into details takes a hundred times as long as comparing columns.
+    return history.operations.filter(ok).filter(expected(expect_not))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +127,7 @@ class OrdersAreConfirmed:
         span = whole_phase(history, phase)
         end_ns = span.end_ns - round(self.margin_s * NS_PER_S)
         sent = intended_in(history, self.operation, Span(span.start_ns, end_ns))
-        return sent.filter(was_sent() & expected(self.expect_not))
+        return sent.filter(was_sent()).filter(expected(self.expect_not))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -201,7 +201,10 @@ class KeptUp:
     def seen(self, history: History) -> Seen:
         """The median of the readings in steady, and the most."""
         span = whole_phase(history, Phase.STEADY)
-        counts = [len(reading.value) for reading in history.readings(self.reading, span)]
+        values = [reading.value for reading in history.readings(self.reading, span)]
+        if strange := [value for value in values if not isinstance(value, list)]:
+            raise CannotSay(f"{self.reading!r} is no list of rows in steady: {str(strange[0])[:40]!r}")
+        counts = [len(value) for value in values]
         if not counts:
             raise CannotSay(
                 f"no reading of {self.reading!r} in steady: nobody knows whether the target kept up"

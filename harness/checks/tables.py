@@ -17,8 +17,8 @@ from harness.recording.readings import ReadingLine
 # JSON numbers beyond this have lost their last digits on the way.
 WHOLE_MAX = 2**53 - 1
 
-# Many claims ask for the same columns of the same table, and parsing is what takes the time.
-_PARSED: WeakKeyDictionary[History, dict[object, pl.DataFrame]] = WeakKeyDictionary()
+# Many claims ask for the same columns of the same table, and parsing is what takes the time. By reading and type.
+_PARSED: WeakKeyDictionary[History, dict[tuple[str, str, str], pl.Series]] = WeakKeyDictionary()
 
 
 def final_table(history: History, reading: str, columns: Mapping[str, Any]) -> pl.DataFrame:
@@ -39,10 +39,11 @@ def final_table(history: History, reading: str, columns: Mapping[str, Any]) -> p
         why = errors[-1] if errors else "it never looked"
         raise CannotSay(f"there is no final reading of {reading!r} ({why})")
     parsed = _PARSED.setdefault(history, {})
-    asked = (reading, tuple((name, str(kind)) for name, kind in columns.items()))
-    if asked not in parsed:
-        parsed[asked] = _parsed(history, line, columns)
-    return parsed[asked]
+    asked = {name: (reading, name, str(kind)) for name, kind in columns.items()}
+    if missing := {name: kind for name, kind in columns.items() if asked[name] not in parsed}:
+        table = _parsed(history, line, missing)
+        parsed.update({asked[name]: table[name] for name in missing})
+    return pl.DataFrame([parsed[key] for key in asked.values()])
 
 
 def named_table(history: History, reading: str, **columns: tuple[str, Any]) -> pl.DataFrame:

@@ -6,6 +6,8 @@ the text of the whole recording is never in memory at once.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +18,9 @@ from harness.clock import NS_PER_S
 from harness.recording.records import Outcome
 from harness.recording.rundir import UNREADABLE
 
-PIECE_BYTES = 1 << 25
+# A piece is held once for each reader, and several times over while it is parsed.
+PIECE_BYTES = 1 << 24
+READERS = 2
 # Lines of several threads may be noted in a slightly different order than they were stamped.
 BACKWARDS_NS_MAX = NS_PER_S
 
@@ -72,11 +76,11 @@ def load_operations(path: Path, whole_bytes: int) -> tuple[pl.DataFrame, list[st
     """
     broken = 0
     intents, dones = [_intents(pl.DataFrame(schema=_LINE))], [_dones(pl.DataFrame(schema=_LINE))]
-    for piece in _pieces(path, whole_bytes):
-        lines, unreadable = _parse(piece)
-        intents.append(_intents(lines))
-        dones.append(_dones(lines))
-        broken += unreadable + lines.height - intents[-1].height - dones[-1].height
+    with ThreadPoolExecutor(READERS) as readers:  # one reads from disk while the other's piece is parsed
+        for intent, done, unreadable in readers.map(partial(_read, path), _pieces(path, whole_bytes)):
+            intents.append(intent)
+            dones.append(done)
+            broken += unreadable
     intent, done = pl.concat(intents), pl.concat(dones)
     damage = []
     if broken:
@@ -97,36 +101,41 @@ def load_operations(path: Path, whole_bytes: int) -> tuple[pl.DataFrame, list[st
     return operations, damage + _clock_damage(operations)
 
 
-def _pieces(path: Path, whole_bytes: int) -> Iterator[bytes]:
-    """The file in pieces of whole lines."""
+def _pieces(path: Path, whole_bytes: int) -> Iterator[tuple[int, int]]:
+    """Where each piece of whole lines begins and ends in the file."""
     if not whole_bytes:  # then there may be no file at all
         return
     with path.open("rb") as file:
-        left = whole_bytes
-        rest = b""
-        while left > 0:
-            read = file.read(min(PIECE_BYTES, left))
-            if not read:
-                break
-            left -= len(read)
-            cut = read.rfind(b"\n") + 1
-            if cut:
-                yield rest + read[:cut]
-                rest = read[cut:]
-            else:
-                rest += read
+        begin = 0
+        while begin < whole_bytes:
+            file.seek(begin + PIECE_BYTES)
+            file.readline()
+            end = min(file.tell(), whole_bytes)
+            yield begin, end
+            begin = end
 
 
-def _parse(piece: bytes) -> tuple[pl.DataFrame, int]:
-    """The lines of a piece as columns, and how many could not be read."""
+def _read(path: Path, piece: tuple[int, int]) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """The intents and the outcomes of a piece, and how many of its lines are neither."""
+    begin, end = piece
+    with path.open("rb") as file:
+        file.seek(begin)
+        text = file.read(end - begin)
+    lines = _parse(text)
+    intents, dones = _intents(lines), _dones(lines)
+    # Counted and not told by the parser, which passes over empty lines.
+    return intents, dones, text.count(b"\n") - intents.height - dones.height
+
+
+def _parse(piece: bytes) -> pl.DataFrame:
+    """The lines of a piece that can be read, as columns."""
     try:
-        return pl.read_ndjson(piece, schema=_LINE), 0
+        return pl.read_ndjson(piece, schema=_LINE)
     except pl.exceptions.PolarsError:
         pass  # One bad line refuses the whole piece: look at each, which is slow and rare.
     decoder = msgspec.json.Decoder(_Line)
     good: list[bytes] = []
-    lines = piece.splitlines(keepends=True)
-    for line in lines:
+    for line in piece.splitlines(keepends=True):
         try:
             decoder.decode(line)
             line.decode()
@@ -134,9 +143,9 @@ def _parse(piece: bytes) -> tuple[pl.DataFrame, int]:
             continue
         good.append(line)
     try:
-        return pl.read_ndjson(b"".join(good), schema=_LINE), len(lines) - len(good)
+        return pl.read_ndjson(b"".join(good), schema=_LINE)
     except pl.exceptions.PolarsError:
-        return pl.DataFrame(schema=_LINE), len(lines)
+        return pl.DataFrame(schema=_LINE)
 
 
 def _intents(lines: pl.DataFrame) -> pl.DataFrame:

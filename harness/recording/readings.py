@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from harness.recording.records import Nanoseconds
 from harness.recording.rundir import UNREADABLE, whole_lines
 
 
@@ -43,8 +44,8 @@ class Observed:
 
 class _Head(msgspec.Struct):
     probe: str
-    at_ns: int
-    took_ns: int
+    at_ns: Nanoseconds
+    took_ns: Nanoseconds
     value: msgspec.Raw = msgspec.Raw(b"null")
     final: bool = False
     error: str = ""

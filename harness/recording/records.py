@@ -8,9 +8,14 @@ within a format version: old runs are judged again.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 FORMAT_VERSION = 1
+
+# What a clock can show. A recording may say anything, and beyond this no sum of two moments is one.
+Nanoseconds = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Stream(StrEnum):
@@ -80,8 +85,8 @@ class Intent:
     id: int
     name: str
     key: str
-    intended_ns: int
-    sent_ns: int
+    intended_ns: Nanoseconds
+    sent_ns: Nanoseconds
     detail: Mapping[str, Any] = field(default_factory=dict)
     e: str = "intent"
 
@@ -97,7 +102,7 @@ class Done:
     """
 
     id: int
-    done_ns: int
+    done_ns: Nanoseconds
     outcome: Outcome
     status: int
     error: str = ""
@@ -110,7 +115,7 @@ class PhaseStarted:
     """A line of `phases`. The last line has the phase "end"."""
 
     phase: str
-    at_ns: int
+    at_ns: Nanoseconds
 
 
 class FaultStage(StrEnum):
@@ -140,7 +145,7 @@ class FaultNoted:
 
     number: int
     stage: FaultStage
-    at_ns: int
+    at_ns: Nanoseconds
     title: str
     fault: Mapping[str, Any]
     sentence: str = ""
@@ -162,8 +167,8 @@ class Reading:
     """
 
     probe: str
-    at_ns: int
-    took_ns: int
+    at_ns: Nanoseconds
+    took_ns: Nanoseconds
     value: Any
     final: bool = False
     error: str = ""
@@ -182,10 +187,10 @@ class Stall:
             older runs.
     """
 
-    at_ns: int
+    at_ns: Nanoseconds
     every_ms: float
     late_ms: float
-    wall_ns: int = 0
+    wall_ns: Nanoseconds = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,8 +243,8 @@ class RunInfo:
     runtime: str
     target: str
     variants: tuple[str, ...]
-    anchor_wall_ns: int
-    anchor_ns: int
+    anchor_wall_ns: Nanoseconds
+    anchor_ns: Nanoseconds
     replay: str
     promised: Mapping[str, Any]
     claims: tuple[Mapping[str, Any], ...]

@@ -7,10 +7,10 @@ that lost whole lines later looks intact, and a lost or changed line may be the 
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from harness.errors import RecordingError, RecordingLostError
 from harness.recording.records import FORMAT_VERSION, Finding, RunInfo, Stream, Verdict
 
 RUN_FILE = "run.json"
+PIECE_BYTES = 1 << 22
 # What a decoder says of a line that is none of ours; the last of them, when it is nested too deeply to be one.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 COMPLETED = "completed"
@@ -88,6 +89,7 @@ def read_run(run_dir: Path) -> RunInfo:
         RecordingError: The folder is no run directory, its `run.json` is damaged, or its format is not ours.
     """
     path = run_dir / RUN_FILE
+    _refuse_no_file(path)
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -149,17 +151,36 @@ class Extent:
     torn_bytes: int
 
 
+def _refuse_no_file(path: Path) -> None:
+    """Make sure that reading comes to an end: a pipe waits for somebody to write, a device never runs out.
+
+    Raises:
+        RecordingError: It is there and is no file.
+    """
+    with suppress(OSError, ValueError):  # whoever opens it says so better
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise RecordingError(
+                f"{path} is no file (but {stat.filemode(path.stat().st_mode)}). A stream is a file of lines, and what "
+                "else is there may wait or go on for ever: copy the run directory again."
+            )
+
+
 def extent(path: Path) -> Extent | None:
-    """Count a stream's lines without reading it into memory. None if there is no such file."""
+    """Count a stream's lines without holding it in memory. None if there is no such file.
+
+    Raises:
+        RecordingError: It may not be read, or is no file.
+    """
+    _refuse_no_file(path)
     try:
-        size = path.stat().st_size
-        if size == 0:
-            return Extent(lines=0, whole_bytes=0, torn_bytes=0)
-        with path.open("rb") as file, closing(mmap(file.fileno(), 0, access=ACCESS_READ)) as content:
-            whole = content.rfind(b"\n") + 1
-            step = 1 << 24
-            lines = sum(content[at : at + step].count(b"\n") for at in range(0, whole, step))
-            return Extent(lines=lines, whole_bytes=whole, torn_bytes=size - whole)
+        lines = whole = size = 0
+        with path.open("rb") as file:
+            # In pieces: the pages of a mapped file count as memory of who looks at them.
+            while piece := file.read(PIECE_BYTES):
+                lines += piece.count(b"\n")
+                whole = size + last + 1 if (last := piece.rfind(b"\n")) >= 0 else whole
+                size += len(piece)
+        return Extent(lines=lines, whole_bytes=whole, torn_bytes=size - whole)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from scenarios.bench import Figure, document, empty_caches
+from scenarios.bench import document, empty_caches
+from scenarios.figures import Figure
 
 
 def figure(*values: float) -> Figure:
