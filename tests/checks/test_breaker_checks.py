@@ -204,7 +204,7 @@ def shop_log(script: list[tuple[bool, float]], variants: frozenset[Variant] = fr
 scripts = st.lists(st.tuples(st.booleans(), st.sampled_from([0.1, 0.4, 2.6])), min_size=10, max_size=80)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(script=scripts)
 def test_the_shops_breaker_is_innocent_whatever_happens_to_it(
     tmp_path_factory: pytest.TempPathFactory, script: list[tuple[bool, float]]
