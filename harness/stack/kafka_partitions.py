@@ -5,6 +5,7 @@ vain. The newest leader epoch is the truth, since each election makes a new one.
 counts: it is about his replicas, and what he has not heard of nobody acts by.
 """
 
+import re
 import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from harness.stack.kafka_wire import Fields, ask, text
 _METADATA, _VERSION = 3, 7  # the first version that tells epochs
 _NO_ERROR, _LEADER_NOT_AVAILABLE = 0, 5
 NO_LEADER = -1
+_BROKER = re.compile(r"kafka-(\d+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,12 @@ class Believed:
 
     partition: Partition
     told_by: tuple[int, ...]
+
+
+def brokers_of(addresses: Mapping[str, Address]) -> dict[int, Address]:
+    """Brokers by their numbers, out of a stack's services by their names kafka-1, kafka-2 and so on."""
+    found = {name: _BROKER.fullmatch(name) for name in addresses}
+    return {int(match[1]): addresses[name] for name, match in sorted(found.items()) if match}
 
 
 def partitions(
