@@ -14,6 +14,8 @@ class Variant(StrEnum):
     FALLBACK_QUEUE_IN_MEMORY = "fallback-queue-in-memory"
     COMPENSATION_STOPS_HALF_WAY = "compensation-stops-half-way"
     UNHEARD_PAYMENT_IS_KEPT = "unheard-payment-is-kept"
+    PUBLISH_WITHOUT_WAITING = "publish-without-waiting"
+    PUBLISH_OUTSIDE_TRANSACTION = "publish-outside-transaction"
 
 
 WHAT_GOES_WRONG: dict[Variant, str] = {
@@ -32,6 +34,14 @@ WHAT_GOES_WRONG: dict[Variant, str] = {
     Variant.UNHEARD_PAYMENT_IS_KEPT: (
         "orders undoes at the saga's limit only the steps it knows to have succeeded: a charge whose answer never came "
         "is not asked back, and the customer has paid for a cancelled order"
+    ),
+    Variant.PUBLISH_WITHOUT_WAITING: (
+        "orders takes an event for published once the leader alone has it (acks=1) and does not wait for a replica: "
+        "what a leader acknowledges that others have given up is gone when it comes back"
+    ),
+    Variant.PUBLISH_OUTSIDE_TRANSACTION: (
+        "orders commits a new order without its event and then tells Kafka by itself, for a second: "
+        "while no broker takes it, the order is there and nobody will ever be told"
     ),
 }
 
