@@ -16,7 +16,7 @@ from harness.errors import ConfigError
 from harness.load.operations import Answer, Operation, Request
 from harness.observing import Observation
 from harness.probes.http import HttpTable
-from harness.probes.kafka import KafkaLag, KafkaUnread
+from harness.probes.kafka_lag import KafkaLag, KafkaUnread
 from harness.probes.sql import SqlTable
 from harness.recording.records import Outcome
 from harness.settings import Settings
@@ -31,6 +31,8 @@ VARIANTS = (
     "compensation-stops-half-way",
     "fallback-queue-in-memory",
     "payment-key-per-attempt",
+    "publish-outside-transaction",
+    "publish-without-waiting",
     "unheard-payment-is-kept",
 )
 DECLINED = "declined"
