@@ -60,7 +60,7 @@ class Profile:
         outage_in_time: Phases of an outage that ends before the saga's limit.
         outage_past_limit: Phases of one that does not.
         leader_lost: Phases of a drill that loses two leaders one after the other.
-        leader_away_s: How long each is away: longer than a broker's session time-out, which the guide does not name.
+        leader_away_s: How long each is away: longer than another may take to be elected.
         settle_after_heal_s: By when orders left pending must be confirmed once the provider is back: the breaker's
             wait, one look into the queue, and the queue's own draining at the permitted calls.
         limit_slack_s: How much later than its limit a saga may be found expired.
@@ -111,8 +111,8 @@ CI = Profile(
     steady=Phases(warm_up_s=3, steady_s=8, impact_s=8, heal_s=20, converge_s=40, quiet_s=3),
     outage_in_time=Phases(warm_up_s=3, steady_s=8, impact_s=8, heal_s=20, converge_s=60, quiet_s=21),
     outage_past_limit=Phases(warm_up_s=3, steady_s=8, impact_s=28, heal_s=20, converge_s=60, quiet_s=21),
-    leader_lost=Phases(warm_up_s=3, steady_s=7, impact_s=20, heal_s=14, converge_s=40, quiet_s=3),
-    leader_away_s=5.0,
+    leader_lost=Phases(warm_up_s=3, steady_s=7, impact_s=19, heal_s=14, converge_s=40, quiet_s=3),
+    leader_away_s=6.0,
     settle_after_heal_s=10.0,
     limit_slack_s=3.0,
 )

@@ -193,25 +193,39 @@ class LeaderChangesWithin:
 
 @dataclass(frozen=True, kw_only=True)
 class LeavesAndRejoinsIsr:
-    """While the broker was away no partition counted on it, and in the end all its replicas are in sync again.
+    """While the broker was away all partitions left it out, and in the end all replicas are in sync again.
 
     Attributes:
         reading: Of `KafkaLeaders`, read again and again and once at the end.
         fault: Title of the fault that takes the broker away.
+        within_s: How long after the loss it may still be counted on: until its session is over.
     """
 
     reading: str
     fault: str
+    within_s: float
+
+    def __post_init__(self) -> None:
+        """Refuse a bound that nobody can keep."""
+        if self.within_s <= 0:
+            raise ConfigError(f"within_s must be above 0, got {self.within_s}: nobody is missed in no time")
 
     def check(self, history: History) -> Conclusion:
-        """FAIL names partitions that went on counting on it, or are not whole at the end."""
+        """FAIL names partitions that went on counting on it for longer, or are not whole at the end."""
         lost = lost_leader(history, self.fault)
-        away = [
-            {_place(row): row["isr"] for row in rows(observed) if lost.broker in row["replicas"]}
-            for observed in _while_away(history, self.reading, lost)
-        ]
+        late_ns = lost.lost_ns + round(self.within_s * NS_PER_S)
+        places: set[str] = set()
+        left: set[str] = set()
+        kept: set[str] = set()
+        for observed in _while_away(history, self.reading, lost):
+            for row in (row for row in rows(observed) if lost.broker in row["replicas"]):
+                places.add(_place(row))
+                if lost.broker not in row["isr"]:
+                    left.add(_place(row))
+                elif observed.at_ns > late_ns:
+                    kept.add(_place(row))
         final = history.final_line(self.reading)
-        if final is None or not away:
+        if final is None or not places:
             raise CannotSay(
                 f"{self.reading!r} was not read while kafka-{lost.broker} was away, or not at the end"
             )
@@ -219,21 +233,23 @@ class LeavesAndRejoinsIsr:
             at_ns=final.at_ns, took_ns=final.took_ns, final=True, value=history.final_reading(self.reading)
         )
         end = rows(last)
-        places = {place for seen in away for place in seen}
-        never_left = sorted(
-            place for place in places if all(lost.broker in seen.get(place, [lost.broker]) for seen in away)
-        )
         missing = sorted(_place(row) for row in end if sorted(row["isr"]) != sorted(row["replicas"]))
         absent = sorted(places - {_place(row) for row in end})
+        if not kept and not missing and not absent and (unseen := sorted(places - left)):
+            raise CannotSay(
+                f"{', '.join(unseen)} was not seen without kafka-{lost.broker}, and nobody looked later than "
+                f"{self.within_s:g} s after the loss"
+            )
         return conclude(
-            [*never_left, *missing, *absent],
+            [*kept, *missing, *absent],
             otherwise=(
                 f"kafka-{lost.broker} left the in-sync replicas of all its {len(places)} partitions, and all replicas "
                 "are in sync at the end"
             ),
             wrongly=(
-                f"of {len(places)} partitions {len(never_left)} went on counting on kafka-{lost.broker} while it was "
-                f"away; at the end {len(missing)} have replicas that are not in sync and {len(absent)} are not told of"
+                f"of {len(places)} partitions {len(kept)} counted on kafka-{lost.broker} when it had been away for "
+                f"more than {self.within_s:g} s; at the end {len(missing)} have replicas that are not in sync and "
+                f"{len(absent)} are not told of"
             ),
         )
 

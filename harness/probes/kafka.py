@@ -3,6 +3,8 @@
 A client costs connections and threads, so one is kept for each set of brokers and used again by every
 reading. librdkafka complains on standard error about each broker that a drill kills; a probe says what it
 could not see in its reading, so the client itself is kept quiet.
+
+Not for a drill that takes the group's coordinator away: see `kafka_lag` for what that client does then.
 """
 
 import re

@@ -17,7 +17,7 @@ KILLED = "leader of events-0 killed"
 RECORD = {"type": "x:LeaderKilled", "fields": {"topic": "events", "partition": 0}}
 MEASURED = {"broker": 1.0, "epoch": 4.0, "lost_after_s": 0.2}
 CHANGES = LeaderChangesWithin(reading="leaders", fault=KILLED, within_s=5)
-ISR = LeavesAndRejoinsIsr(reading="leaders", fault=KILLED)
+ISR = LeavesAndRejoinsIsr(reading="leaders", fault=KILLED, within_s=5)
 ALL = [1, 2, 3]
 
 
@@ -121,6 +121,19 @@ def test_a_replica_that_is_counted_on_though_it_is_away_convicts(tmp_path: Path)
     assert (conclusion.verdict, conclusion.examples) == (Verdict.FAIL, ("events-0",))
 
 
+def test_a_replica_that_was_not_missed_yet_convicts_nobody(tmp_path: Path) -> None:
+    """Its session is not over while it is looked at for the last time."""
+    with pytest.raises(
+        CannotSay, match="events-0 was not seen without kafka-1, and nobody looked later than 5 s"
+    ):
+        ISR.check(lost(tmp_path, (27, [OLD]), (30, [OLD])))
+
+
+def test_a_replica_that_is_counted_on_again_while_it_is_away_convicts(tmp_path: Path) -> None:
+    conclusion = ISR.check(lost(tmp_path, (30, [NEW]), (44, [row(2, 5, ALL)])))
+    assert (conclusion.verdict, conclusion.examples) == (Verdict.FAIL, ("events-0",))
+
+
 def test_a_replica_that_never_came_back_convicts(tmp_path: Path) -> None:
     drill = Drill(tmp_path).fault(KILLED, measured=MEASURED, record=RECORD)
     history = drill.reading("leaders", [NEW], 30, final=False).reading("leaders", [NEW]).ended()
@@ -137,3 +150,5 @@ def test_nobody_comes_back_unseen(tmp_path: Path) -> None:
 def test_a_bound_that_nobody_can_keep_is_refused() -> None:
     with pytest.raises(ConfigError, match="within_s must be above 0"):
         LeaderChangesWithin(reading="leaders", fault=KILLED, within_s=0)
+    with pytest.raises(ConfigError, match="within_s must be above 0"):
+        LeavesAndRejoinsIsr(reading="leaders", fault=KILLED, within_s=0)

@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from harness.clock import wait_until
-from harness.faults import resolved, to_record
+from harness.faults import to_record
 from harness.faults.brokers import LeaderCutOff, LeaderKilled
 from harness.narration import Silence
 from harness.settings import Settings
@@ -69,7 +69,7 @@ def test_the_controller_calls_nobody(stack: EmbeddedStack) -> None:
 
 
 def test_a_leader_that_is_cut_off_lives_and_is_succeeded_and_comes_back(stack: EmbeddedStack) -> None:
-    fault = resolved(LeaderCutOff(topic=TOPIC), stack)
+    fault = LeaderCutOff(topic=TOPIC).resolved(stack)
     effect = fault.inject(stack)
     assert stack.services[fault.broker].state() is State.RUNNING
     assert " led after " in effect.sentence
@@ -87,7 +87,7 @@ def test_a_leader_that_a_dead_client_killed_is_brought_back_from_the_record_alon
     stack: EmbeddedStack,
 ) -> None:
     other = attach(stack.supervisor.folder)
-    fault = resolved(LeaderKilled(topic=TOPIC, partition=1), other)
+    fault = LeaderKilled(topic=TOPIC, partition=1).resolved(other)
     led = {one.partition.number: one.partition.leader for one in told(stack)}
     assert fault.broker == f"kafka-{led[1]}"
     other.promise_undo(to_record(fault), limit_s=600)
