@@ -60,6 +60,8 @@ class Profile:
         flapping: Phases in which a breaker opens, probes and opens again, several times.
         outage_in_time: Phases of an outage that ends before the saga's limit.
         outage_past_limit: Phases of one that does not.
+        leader_lost: Phases of a drill that loses two leaders one after the other.
+        leader_away_s: How long each is away: longer than another may take to be elected.
         settle_after_heal_s: By when orders left pending must be confirmed once the provider is back: the breaker's
             wait, one look into the queue, and the queue's own draining at the permitted calls.
         limit_slack_s: How much later than its limit a saga may be found expired.
@@ -71,6 +73,8 @@ class Profile:
     flapping: Phases
     outage_in_time: Phases
     outage_past_limit: Phases
+    leader_lost: Phases
+    leader_away_s: float
     settle_after_heal_s: float
     limit_slack_s: float
 
@@ -84,6 +88,8 @@ GUIDE = Profile(
     outage_past_limit=Phases(
         warm_up_s=30, steady_s=60, impact_s=720, heal_s=180, converge_s=1500, quiet_s=630
     ),
+    leader_lost=Phases(warm_up_s=30, steady_s=60, impact_s=180, heal_s=120, converge_s=900, quiet_s=60),
+    leader_away_s=40.0,
     settle_after_heal_s=180.0,
     limit_slack_s=30.0,
 )
@@ -109,6 +115,8 @@ CI = Profile(
     flapping=Phases(warm_up_s=3, steady_s=6, impact_s=10, heal_s=12, converge_s=40, quiet_s=3),
     outage_in_time=Phases(warm_up_s=3, steady_s=8, impact_s=8, heal_s=20, converge_s=60, quiet_s=21),
     outage_past_limit=Phases(warm_up_s=3, steady_s=8, impact_s=28, heal_s=20, converge_s=60, quiet_s=21),
+    leader_lost=Phases(warm_up_s=3, steady_s=7, impact_s=19, heal_s=14, converge_s=40, quiet_s=3),
+    leader_away_s=6.0,
     settle_after_heal_s=10.0,
     limit_slack_s=3.0,
 )

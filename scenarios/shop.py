@@ -18,7 +18,7 @@ from harness.observing import Observation
 from harness.probes import Probe
 from harness.probes.actuator import ActuatorMetric, BreakerEvents
 from harness.probes.http import HttpTable
-from harness.probes.kafka import KafkaLag, KafkaUnread
+from harness.probes.kafka_lag import KafkaLag, KafkaUnread
 from harness.probes.sql import SqlTable
 from harness.recording.records import Outcome
 from harness.settings import Settings
@@ -35,6 +35,8 @@ VARIANTS = (
     "compensation-stops-half-way",
     "fallback-queue-in-memory",
     "payment-key-per-attempt",
+    "publish-outside-transaction",
+    "publish-without-waiting",
     "unheard-payment-is-kept",
 )
 # While OPEN every refused call is an event: at resilience4j's default of 100 they would push the transitions out before

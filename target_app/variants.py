@@ -16,6 +16,8 @@ class Variant(StrEnum):
     UNHEARD_PAYMENT_IS_KEPT = "unheard-payment-is-kept"
     BREAKER_COUNTS_DECLINES = "breaker-counts-declines"
     BREAKER_OPENS_ABOVE_ITS_THRESHOLD = "breaker-opens-above-its-threshold"
+    PUBLISH_WITHOUT_WAITING = "publish-without-waiting"
+    PUBLISH_OUTSIDE_TRANSACTION = "publish-outside-transaction"
 
 
 WHAT_GOES_WRONG: dict[Variant, str] = {
@@ -42,6 +44,14 @@ WHAT_GOES_WRONG: dict[Variant, str] = {
     Variant.BREAKER_OPENS_ABOVE_ITS_THRESHOLD: (
         "the breaker of orders opens above its failure-rate threshold and not at it: of ten calls six must fail where "
         "five are documented"
+    ),
+    Variant.PUBLISH_WITHOUT_WAITING: (
+        "orders takes an event for published once the leader alone has it (acks=1) and does not wait for a replica: "
+        "what a leader acknowledges that others have given up is gone when it comes back"
+    ),
+    Variant.PUBLISH_OUTSIDE_TRANSACTION: (
+        "orders commits a new order without its event and then tells Kafka by itself, for a second: "
+        "while no broker takes it, the order is there and nobody will ever be told"
     ),
 }
 

@@ -129,6 +129,7 @@ class Drill:
         healed: bool = True,
         lapsed: str = "",
         measured: Mapping[str, float] | None = None,
+        record: Mapping[str, Any] | None = None,
     ) -> "Drill":
         number, self._faults = self._faults, self._faults + 1
 
@@ -138,7 +139,7 @@ class Drill:
                 stage=stage,
                 at_ns=at(at_s),
                 title=title,
-                fault={},
+                fault=record or {},
                 sentence=sentence,
                 seen=seen,
                 measured=(measured or {}) if stage is FaultStage.ACTIVE else {},

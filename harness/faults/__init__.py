@@ -69,6 +69,32 @@ class Fault(Protocol):
         ...
 
 
+@runtime_checkable
+class ByPart(Protocol):
+    """A fault whose victim is named by the part it plays ("who leads this partition"), which another may play tomorrow.
+
+    It is resolved just before it begins, so that the one who was hurt is the one who is healed: by us, or by somebody
+    who has only the record.
+    """
+
+    def resolved(self, stack: Stack) -> Fault:
+        """The same fault, with its victim by name. Hurts nothing.
+
+        Raises:
+            FaultError: Nobody plays that part.
+        """
+        ...
+
+
+def resolved(fault: Fault, stack: Stack) -> Fault:
+    """A fault with its victim by name, whatever kind it is.
+
+    Raises:
+        FaultError: See `ByPart`.
+    """
+    return fault.resolved(stack) if isinstance(fault, ByPart) else fault
+
+
 def to_record(fault: Fault) -> dict[str, object]:
     """A fault as JSON-able data: its type's import path and its fields."""
     if not is_dataclass(fault):

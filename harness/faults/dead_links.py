@@ -158,29 +158,7 @@ class Cut(ToxicFault):
         return self.hurt(stack, self._inject_one)
 
     def _inject_one(self, link: Link) -> Effect:
-        direct = must_answer_directly(link)
-        held = HeldConnection(link.entrance)
-        try:
-            link.disable()
-            asked = round_trips(link.entrance, link.protocol, times=5, timeout_s=ANSWER_WITHIN_S)
-            # Where a container engine publishes the port, its own proxy accepts and then closes.
-            away = asked.count(Ending.REFUSED, Ending.CLOSED, Ending.RESET)
-            ended = held.ended_within(ANSWER_WITHIN_S)
-        finally:
-            held.close()
-        sentence = (
-            f"{asked.count(Ending.REFUSED)} of {len(asked.each)} connections were refused"
-            + (f", {away} came to nothing" if away != asked.count(Ending.REFUSED) else "")
-            + (", an open one was closed" if ended else ", an open one stayed open")
-            + f"; past the link {link.server} answers in {direct.median_ms:.1f} ms"
-        )
-        if away < len(asked.each) or (held.connected and not ended):
-            raise FaultError(f"{self.title}: {sentence} ({asked.endings()}). The fault does not bite.")
-        return Effect(
-            sentence=sentence,
-            seen=True,
-            measured={"refused": float(asked.count(Ending.REFUSED)), "ended": float(ended)},
-        )
+        return cut(link, self.title)
 
     def lapsed(self, stack: Stack) -> str:
         """Which link listens again."""
@@ -198,8 +176,45 @@ class Cut(ToxicFault):
         except FaultError as nothing:
             return Effect(sentence=str(nothing), seen=True)
 
-        def heal_one(link: Link) -> Effect:
-            link.enable()
-            return well_again(link, before="the proxy listens")
+        return on_each(links, mend)
 
-        return on_each(links, heal_one)
+
+def cut(link: Link, title: str) -> Effect:
+    """Refuse new connections on a link, and see that they are, and that an open one ends.
+
+    Args:
+        link: Which.
+        title: Of the fault that it is part of, for the error.
+
+    Raises:
+        FaultError: A connection still came through, or an open one stayed open.
+    """
+    direct = must_answer_directly(link)
+    held = HeldConnection(link.entrance)
+    try:
+        link.disable()
+        asked = round_trips(link.entrance, link.protocol, times=5, timeout_s=ANSWER_WITHIN_S)
+        # Where a container engine publishes the port, its own proxy accepts and then closes.
+        away = asked.count(Ending.REFUSED, Ending.CLOSED, Ending.RESET)
+        ended = held.ended_within(ANSWER_WITHIN_S)
+    finally:
+        held.close()
+    sentence = (
+        f"{asked.count(Ending.REFUSED)} of {len(asked.each)} connections were refused"
+        + (f", {away} came to nothing" if away != asked.count(Ending.REFUSED) else "")
+        + (", an open one was closed" if ended else ", an open one stayed open")
+        + f"; past the link {link.server} answers in {direct.median_ms:.1f} ms"
+    )
+    if away < len(asked.each) or (held.connected and not ended):
+        raise FaultError(f"{title}: {sentence} ({asked.endings()}). The fault does not bite.")
+    return Effect(
+        sentence=sentence,
+        seen=True,
+        measured={"refused": float(asked.count(Ending.REFUSED)), "ended": float(ended)},
+    )
+
+
+def mend(link: Link) -> Effect:
+    """Let a link that was cut be connected to again, and measure that it is."""
+    link.enable()
+    return well_again(link, before="the proxy listens")

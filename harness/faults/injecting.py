@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from harness.clock import SYSTEM_CLOCK, Clock
 from harness.errors import DrillError, FaultError, NothingDoneError
-from harness.faults import Effect, Fault, to_record
+from harness.faults import Effect, Fault, resolved, to_record
 from harness.recording.notes import Notes
 from harness.recording.records import FaultNoted, FaultStage, Stream
 from harness.stack import Stack
@@ -37,7 +37,7 @@ def injected(
             was not verified though nothing hides it, the promise to undo it stays with the supervisor, which tries
             again when the limit is over or we are gone.
     """
-    data = to_record(fault)
+    data = to_record(fault)  # of what was asked for, until it is known whom that hurts
 
     def note(stage: FaultStage, effect: Effect | None = None, sentence: str = "") -> None:
         recorder.note(
@@ -54,6 +54,13 @@ def injected(
             ),
         )
 
+    try:
+        fault = resolved(fault, stack)
+        data = to_record(fault)
+    except BaseException as error:
+        note(FaultStage.REQUESTED)
+        note(FaultStage.FAILED, sentence=str(error) or type(error).__name__)
+        raise
     # Whoever has to undo it tells of it by its title.
     token = stack.promise_undo({**data, "title": fault.title}, limit_s=limit_s)
     lapsed = ""

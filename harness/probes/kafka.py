@@ -3,18 +3,18 @@
 A client costs connections and threads, so one is kept for each set of brokers and used again by every
 reading. librdkafka complains on standard error about each broker that a drill kills; a probe says what it
 could not see in its reading, so the client itself is kept quiet.
+
+Not for a drill that takes the group's coordinator away: see `kafka_lag` for what that client does then.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from harness.clock import SYSTEM_CLOCK, Deadline
 from harness.errors import ProbeError
@@ -22,8 +22,6 @@ from harness.probes import Json
 from harness.stack import Stack
 
 _BROKER = re.compile(r"kafka-\d+")
-_LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-_EARLIEST = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _NOT_YET = {
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
@@ -34,7 +32,6 @@ _NOT_YET = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,  # what a broker says that has just come back
 }
 _AGAIN_AFTER_S = 0.1
-_NO_OFFSET = -1001  # librdkafka's word for "nothing committed"
 
 
 @lru_cache(maxsize=8)
@@ -83,10 +80,6 @@ class _Question:
 
         return self._until_told(what, once)
 
-    def metadata(self, *topic: str) -> Any:
-        """Brokers, topics, partitions, leaders and in-sync replicas; of one topic, or of all."""
-        return self._until_told("metadata", lambda: self.admin.list_topics(*topic, timeout=self._left_s()))
-
     def _until_told(self, what: str, call: Callable[[], Any]) -> Any:
         """Ask again while a broker says "not yet", as long as there is time.
 
@@ -112,114 +105,6 @@ def _code_of(error: Exception) -> int | None:
     """Kafka's error code, or None for an error of another kind."""
     inner = error.args[0] if isinstance(error, KafkaException) and error.args else None
     return inner.code() if isinstance(inner, KafkaError) else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class KafkaLag:
-    """How far a group is behind, partition by partition.
-
-    Reads `{"group": …, "total": 12, "partitions": [{"topic", "partition", "committed", "end", "lag"}, …]}`.
-    The end is the high watermark. A partition without a commit has `committed` None and counts from its first
-    record that is still there. Committed and end are asked one after the other, so a lag is precise to what
-    is produced within the reading's own duration.
-
-    Attributes:
-        topics: Topics whose partitions count even if nothing was ever committed; others count by their
-            commits.
-    """
-
-    name: str
-    group: str
-    topics: tuple[str, ...] = ()
-
-    def read(self, stack: Stack, *, timeout_s: float) -> Json:
-        """Look once.
-
-        Raises:
-            ProbeError: The brokers, or the group's coordinator, did not answer within `timeout_s`.
-        """
-        rows = self.rows(stack, timeout_s=timeout_s)
-        partitions: list[Json] = [dict(row) for row in rows]
-        return {"group": self.group, "total": sum(row["lag"] for row in rows), "partitions": partitions}
-
-    def rows(self, stack: Stack, *, timeout_s: float) -> list[dict[str, Any]]:
-        """The partitions alone.
-
-        Raises:
-            ProbeError: See `read`.
-        """
-        question = _Question(self.name, bootstrap_of(stack), timeout_s)
-        committed = self._committed(question)
-        for topic in self.topics:
-            for partition in _partitions(question.metadata(topic), topic, self.name):
-                committed.setdefault((topic, partition), None)
-        ends = _offsets(question, committed, _LATEST, "end offsets")
-        unread = [key for key, offset in committed.items() if offset is None]
-        starts = _offsets(question, unread, _EARLIEST, "first offsets") if unread else {}
-        rows: list[dict[str, Any]] = []
-        for key in sorted(committed):
-            position = committed[key]
-            lag = max(0, ends[key] - (starts[key] if position is None else position))
-            rows.append(
-                {
-                    "topic": key[0],
-                    "partition": key[1],
-                    "committed": position,
-                    "end": ends[key],
-                    "lag": lag,
-                }
-            )
-        return rows
-
-    def _committed(self, question: _Question) -> dict[tuple[str, int], int | None]:
-        wanted = [ConsumerGroupTopicPartitions(self.group)]
-        found = question.ask("committed offsets", question.admin.list_consumer_group_offsets, wanted)
-        positions: dict[tuple[str, int], int | None] = {}
-        for group in found.values():
-            for place in group.topic_partitions:
-                if place.error is not None:
-                    raise ProbeError(f"{self.name}: {place.topic}-{place.partition}: {place.error}")
-                positions[place.topic, place.partition] = None if place.offset == _NO_OFFSET else place.offset
-        return positions
-
-
-def _offsets(
-    question: _Question, places: Iterable[tuple[str, int]], spec: Any, what: str
-) -> dict[tuple[str, int], int]:
-    wanted = {TopicPartition(topic, partition): spec for topic, partition in places}
-    if not wanted:
-        return {}
-    found = question.ask(what, question.admin.list_offsets, wanted)
-    return {(place.topic, place.partition): result.offset for place, result in found.items()}
-
-
-def _partitions(metadata: Any, topic: str, probe: str) -> Sequence[int]:
-    known = metadata.topics.get(topic)
-    if known is None or known.error is not None:
-        raise ProbeError(
-            f"{probe}: there is no topic {topic!r}: {known.error if known else 'not in the metadata'}"
-        )
-    return sorted(known.partitions)
-
-
-@dataclass(frozen=True, kw_only=True)
-class KafkaUnread:
-    """The partitions on which a group is behind, one row each: none once it has read everything.
-
-    Attributes:
-        lag: How far it is behind.
-    """
-
-    name: str
-    lag: KafkaLag
-
-    def read(self, stack: Stack, *, timeout_s: float) -> Json:
-        """Look once.
-
-        Raises:
-            ProbeError: See `KafkaLag`.
-        """
-        return [row for row in self.lag.rows(stack, timeout_s=timeout_s) if row["lag"]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,43 +149,4 @@ class KafkaGroup:
             "assignor": group.partition_assignor,
             "coordinator": group.coordinator.id if group.coordinator else None,
             "members": members,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class KafkaTopics:
-    """Leaders, replicas and in-sync replicas, with the brokers that the cluster knows.
-
-    Reads `{"controller": 3, "brokers": [1, 2, 3], "topics": {"order-events": [{"partition": 0, "leader": 1,
-    "replicas": [1, 2, 3], "isr": [1, 2, 3]}, …]}}`. A leader of -1 is none. The controller is the broker that
-    answers for it, since KRaft's own is not shown to clients.
-    """
-
-    name: str
-    topics: tuple[str, ...]
-
-    def read(self, stack: Stack, *, timeout_s: float) -> Json:
-        """Look once.
-
-        Raises:
-            ProbeError: No broker answered within `timeout_s`, or a topic is not there.
-        """
-        question = _Question(self.name, bootstrap_of(stack), timeout_s)
-        metadata = question.metadata()
-        by_topic: dict[str, list[Json]] = defaultdict(list)
-        for topic in self.topics:
-            for number in _partitions(metadata, topic, self.name):
-                partition = metadata.topics[topic].partitions[number]
-                by_topic[topic].append(
-                    {
-                        "partition": number,
-                        "leader": partition.leader,
-                        "replicas": sorted(partition.replicas),
-                        "isr": sorted(partition.isrs),
-                    }
-                )
-        return {
-            "controller": metadata.controller_id,
-            "brokers": [*sorted(metadata.brokers)],
-            "topics": dict(by_topic),
         }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 # What healing may take while all goes well: a broker is given 60 s to answer after its start, a stuck proxy 15 s and
-# its link another 10 s to be seen well; and a busy machine is slower.
+# its link another 10 s to be seen well, a replica 15 s to be in sync again; and a busy machine is slower.
 HEALING_TAKES_S = 90.0
 
 

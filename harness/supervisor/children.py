@@ -40,7 +40,10 @@ class Process:
         if self.popen.poll() is not None:
             return State.EXITED
         # Not its tree: that means reading the whole process table, and a start asks hundreds of times.
-        return processes.state_at(self.popen.pid)
+        found = processes.state_at(self.popen.pid)
+        if found is State.EXITED and self.popen.poll() is None:
+            return State.RUNNING  # its first thread has ended; others still do, and hold its ports until then
+        return found
 
 
 class Children:
@@ -134,7 +137,7 @@ class Children:
         while True:
             root = process.state()
             tree = [] if root is State.EXITED else processes.alive(processes.tree(process.popen.pid))
-            everyone = {processes.state_of(item) for item in tree} or {State.EXITED}
+            everyone = {root, *(processes.state_of(item) for item in tree)}
             if everyone == {State(state)} and (state != State.EXITED or not self._orphans(name)):
                 return True
             if state == State.PAUSED:  # those that were forked while their parent was being stopped

@@ -9,8 +9,9 @@ from target_app.orders.api import order_routes, saga_routes
 from target_app.orders.backlog import Backlog
 from target_app.orders.compensation import OrderSagaCompensation
 from target_app.orders.coordinator import SagaCoordinator
+from target_app.orders.direct_publishing import OrdersToldBeside, impatient_producer
 from target_app.orders.orchestrator import OrderSagaOrchestrator
-from target_app.orders.order_store import OrderTables
+from target_app.orders.order_store import Orders, OrderTables
 from target_app.orders.outbox import OutboxRelay
 from target_app.orders.outcomes import Outcomes
 from target_app.orders.payment_queue import DurablePaymentQueue, InMemoryPaymentQueue, PaymentQueue
@@ -48,7 +49,11 @@ def create_app(settings: OrdersSettings) -> FastAPI:
         "payments", settings.payments_url, settings=settings, timeout_s=settings.payment_timeout_s
     )
     breaker = CircuitBreaker(PAYMENT_SERVICE, settings, metrics, variants=settings.shop_variants)
-    producer = EventProducer(settings, client_id=f"orders-{uuid4().hex[:8]}")
+    producer = EventProducer(
+        settings,
+        client_id=f"orders-{uuid4().hex[:8]}",
+        leader_alone=Variant.PUBLISH_WITHOUT_WAITING in settings.shop_variants,
+    )
     relay = OutboxRelay(
         database,
         producer,
@@ -100,9 +105,14 @@ def create_app(settings: OrdersSettings) -> FastAPI:
         coordinator,
         consumer,
     ]
+    orders: Orders = OrderTables(database)
+    if Variant.PUBLISH_OUTSIDE_TRANSACTION in settings.shop_variants:
+        beside = impatient_producer(settings)
+        parts.append(beside)
+        orders = OrdersToldBeside(OrderTables(database, with_event=False), beside)
     routers = [
-        order_routes(settings, OrderTables(database), outcomes, relay.wake),
-        saga_routes(OrderTables(database)),
+        order_routes(settings, orders, outcomes, relay.wake),
+        saga_routes(orders),
         breaker.routes(),
     ]
     return build("orders", settings, parts, routers, metrics)

@@ -23,7 +23,7 @@ WITH created AS (
     INSERT INTO saga_state (saga_id, order_id, traceparent) SELECT $7, order_id, $8 FROM created
 ), event AS (
     INSERT INTO outbox (event_id, topic, order_id, saga_id, event_type, version, body, traceparent)
-    SELECT $9, $10, order_id, $7, $11, version, $12, $8 FROM created
+    SELECT $9, $10, order_id, $7, $11, version, $12, $8 FROM created WHERE $13
 )
 SELECT version, event_timestamp, created_at FROM created
 """
@@ -66,6 +66,16 @@ class NewOrder:
     def items(self) -> list[dict[str, Any]]:
         """The lines as JSON."""
         return [{"sku": line.sku, "quantity": line.quantity} for line in self.lines]
+
+    @property
+    def event_body(self) -> dict[str, Any]:
+        """What its first event tells."""
+        return {
+            "status": "PENDING",
+            "customer_id": self.customer_id,
+            "amount_cents": self.amount_cents,
+            "items": self.items,
+        }
 
     @property
     def fingerprint(self) -> str:
@@ -134,22 +144,23 @@ class Orders(Protocol):
 
 
 class OrderTables:
-    """Orders in PostgreSQL."""
+    """Orders in PostgreSQL.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: Where.
+        with_event: Whether a new order's event is written with it. Not so in the planted defect
+            `publish-outside-transaction`.
+    """
+
+    def __init__(self, database: Database, *, with_event: bool = True) -> None:
         self._db = database
+        self._with_event = with_event
 
     async def create(self, order: NewOrder, traceparent: str) -> Order | None:
         """See `Orders.create`."""
         saga_id = str(uuid4())
         items = order.items
         encoded = json.dumps(items)
-        body = {
-            "status": "PENDING",
-            "customer_id": order.customer_id,
-            "amount_cents": order.amount_cents,
-            "items": items,
-        }
         row = await self._db.fetchrow(
             _CREATE,
             order.order_id,
@@ -163,7 +174,8 @@ class OrderTables:
             str(uuid4()),
             ORDER_EVENTS,
             ORDER_CREATED,
-            json.dumps(body),
+            json.dumps(order.event_body),
+            self._with_event,
         )
         if row is None:
             return None

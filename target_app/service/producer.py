@@ -32,15 +32,24 @@ class NotDelivered(Exception):  # noqa: N818 - what happened, as a caller speaks
 
 
 class EventProducer:
-    """An idempotent producer with `acks=all`. A part of its service."""
+    """An idempotent producer with `acks=all`. A part of its service.
 
-    def __init__(self, settings: ProducerSettings, *, client_id: str, name: str = "kafka") -> None:
+    Args:
+        settings: Where Kafka is, and how long a record may take.
+        client_id: What brokers know it by.
+        name: As a part of its service.
+        leader_alone: The planted defect `publish-without-waiting`: no replica is waited for.
+    """
+
+    def __init__(
+        self, settings: ProducerSettings, *, client_id: str, name: str = "kafka", leader_alone: bool = False
+    ) -> None:
         self.name = name
         self._config = {
             "bootstrap.servers": settings.kafka_bootstrap_servers,
             "client.id": client_id,
-            "enable.idempotence": True,
-            "acks": "all",
+            "enable.idempotence": not leader_alone,
+            "acks": "1" if leader_alone else "all",
             "delivery.timeout.ms": round(settings.kafka_delivery_timeout_s * 1000),
             "linger.ms": settings.kafka_linger_s * 1000,
             "reconnect.backoff.max.ms": 1000,

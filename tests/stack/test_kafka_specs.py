@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,10 +43,15 @@ def cluster(brokers: int = 3, **settings: str) -> Cluster:
                 replication=21001 + 10 * n,
                 roles={
                     role: RoleListener(port=21002 + 10 * n + i, proxy_port=22002 + 10 * n + i)
-                    for i, role in enumerate(ROLES)
+                    for i, role in enumerate(
+                        [*ROLES, *(f"kafka-{m}" for m in range(1, brokers + 1) if m != n)]
+                    )
                 },
             )
             for n in range(1, brokers + 1)
+        },
+        controller_doors={
+            n: RoleListener(port=21100 + n, proxy_port=22100 + n) for n in range(1, brokers + 1)
         },
         settings=settings,
     )
@@ -70,8 +76,9 @@ def test_every_role_is_told_its_own_proxy_and_nothing_else(number: int) -> None:
         "ORDERS": doors["orders"].proxy_port,
         "ORDERCONSUMER": doors["order-consumer"].proxy_port,
         "GATEWAY": doors["gateway"].proxy_port,
+        **{f"KAFKA{n}": doors[f"kafka-{n}"].proxy_port for n in (1, 2, 3) if n != number},
         "DIRECT": cluster().brokers[number].direct,
-        "BROKER": cluster().brokers[number].replication,
+        f"KAFKA{number}": cluster().brokers[number].replication,
     }
     bound = {port for _, port in addresses(properties(spec)["listeners"]).values()}
     assert bound.isdisjoint(door.proxy_port for door in doors.values())
@@ -100,19 +107,46 @@ def test_every_listener_has_a_security_protocol() -> None:
     assert values["inter.broker.listener.name"] in mapped
 
 
-def test_the_controller_is_no_broker_and_all_nodes_vote_for_it() -> None:
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_broker_looks_for_its_peers_by_the_name_under_which_each_has_a_door_for_it(number: int) -> None:
+    """So what they tell it is its own proxy to them, and no other broker's."""
+    specs = {
+        n: properties(broker_spec(number=n, cluster=cluster(), runtime=RUNTIME, work=WORK)) for n in (1, 2, 3)
+    }
+    name = specs[number]["inter.broker.listener.name"]
+    for other in {1, 2, 3} - {number}:
+        told = addresses(specs[other]["advertised.listeners"])[name]
+        assert told == ("127.0.0.1", cluster().brokers[other].roles[f"kafka-{number}"].proxy_port)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_broker_is_told_its_own_proxy_to_the_controller_also_by_the_controller(number: int) -> None:
+    """Else it would go there directly once it had asked: the controller tells where it listens, too."""
+    broker = properties(broker_spec(number=number, cluster=cluster(), runtime=RUNTIME, work=WORK))
+    told = addresses(
+        properties(controller_spec(cluster=cluster(), runtime=RUNTIME, work=WORK))["advertised.listeners"]
+    )
+    proxy = cluster().controller_doors[number].proxy_port
+    assert broker["controller.quorum.voters"] == f"{CONTROLLER_ID}@127.0.0.1:{proxy}"
+    assert told[broker["controller.listener.names"]] == ("127.0.0.1", proxy)
+
+
+def test_a_broker_without_a_door_goes_to_the_controller_itself() -> None:
+    bare = replace(cluster(), controller_doors={})
+    broker = properties(broker_spec(number=2, cluster=bare, runtime=RUNTIME, work=WORK))
+    controller = properties(controller_spec(cluster=bare, runtime=RUNTIME, work=WORK))
+    assert broker["controller.quorum.voters"] == controller["controller.quorum.voters"]
+    assert broker["controller.listener.names"] in addresses(controller["advertised.listeners"])
+
+
+def test_the_controller_is_no_broker_and_votes_for_itself() -> None:
     spec = controller_spec(cluster=cluster(), runtime=RUNTIME, work=WORK)
     values = properties(spec)
     assert spec.name == CONTROLLER_NAME
     assert values["process.roles"] == "controller"
-    assert "advertised.listeners" not in values
-    broker = properties(broker_spec(number=2, cluster=cluster(), runtime=RUNTIME, work=WORK))
-    assert broker["process.roles"] == "broker"
-    assert (
-        broker["controller.quorum.voters"]
-        == values["controller.quorum.voters"]
-        == f"{CONTROLLER_ID}@127.0.0.1:21000"
-    )
+    assert values["controller.listener.names"].split(",") == [*addresses(values["listeners"])]
+    assert values["controller.quorum.voters"] == f"{CONTROLLER_ID}@127.0.0.1:21000"
+    assert addresses(values["advertised.listeners"])["CONTROLLER"] == ("127.0.0.1", 21000)
 
 
 @pytest.mark.parametrize(("brokers", "replicas", "least"), [(1, "1", "1"), (2, "2", "1"), (3, "3", "2")])
@@ -160,7 +194,7 @@ def test_roles_that_would_share_a_listener_are_refused() -> None:
         )
 
 
-@pytest.mark.parametrize("role", ["direct", "broker", "Controller", "--", ""])
+@pytest.mark.parametrize("role", ["direct", "controller-2", "Controller", "--", ""])
 def test_a_role_may_not_take_a_listener_of_the_clusters_own(role: str) -> None:
     with pytest.raises(ConfigError, match="cannot be a Kafka listener's name"):
         listener_name(role)

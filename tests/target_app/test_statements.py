@@ -205,3 +205,15 @@ def test_attempts_count_requests_and_a_refund_wins_over_a_late_answer(address: s
         await database.stop()
 
     asyncio.run(talk())
+
+
+def test_an_order_has_its_first_event_in_the_outbox_unless_it_is_told_of_beside(bench: Any) -> None:
+    async def talk(here: Bench) -> None:
+        await here.place(2)
+        assert await here.database.fetchval("SELECT count(*) FROM outbox WHERE version = 1") == 2
+        here.orders = OrderTables(here.database, with_event=False)
+        await here.place(1)
+        assert await here.database.fetchval("SELECT count(*) FROM saga_state") == 3
+        assert await here.database.fetchval("SELECT count(*) FROM outbox") == 2
+
+    bench(talk)

@@ -9,7 +9,7 @@ from harness.load.generator import argv
 from harness.load.plan import LoadPlan
 from harness.stack import LOOPBACK, Address
 from harness.stack.embedded import caddy, kafka, postgres, toxiproxy, valkey
-from harness.stack.embedded.plan import Plan, Ports, assign, edges, kafka_nodes, kafka_roles, wiring
+from harness.stack.embedded.plan import Plan, Ports, assign, edges, kafka_nodes, wiring
 from harness.stack.embedded.programs import Programs
 from harness.stack.process import ProcessSpec, Readiness, ReadyKind
 from harness.stack.target import BALANCER, KAFKA, POSTGRES, REDIS, AppService, Target
@@ -76,7 +76,7 @@ def _servers(
     """Kafka first: it takes longest, and copying PostgreSQL's thousand files would hold its start up."""
     specs = []
     if target.topics:
-        cluster = _cluster(target, brokers, ports)
+        cluster = _cluster(brokers, ports)
         runtime = programs.kafka
         specs.append(
             kafka.controller_spec(cluster=cluster, runtime=runtime, work=folder.work(kafka.CONTROLLER_NAME))
@@ -94,23 +94,28 @@ def _servers(
     return specs
 
 
-def _cluster(target: Target, brokers: int, ports: Ports) -> kafka.Cluster:
-    roles = kafka_roles(target)
+def _cluster(brokers: int, ports: Ports) -> kafka.Cluster:
+    nodes = kafka_nodes(brokers)
+
+    def doors_to(server: str) -> dict[str, kafka.RoleListener]:
+        return {
+            client: kafka.RoleListener(port=port, proxy_port=ports.entrances[client, server])
+            for (client, there), port in ports.roles.items()
+            if there == server
+        }
+
+    to_controller = doors_to(kafka.CONTROLLER_NAME)
     return kafka.Cluster(
         controller_port=ports.servers[kafka.CONTROLLER_NAME],
         brokers={
             number: kafka.BrokerPorts(
                 direct=ports.servers[name],
                 replication=ports.replication[name],
-                roles={
-                    role: kafka.RoleListener(
-                        port=ports.roles[role, name], proxy_port=ports.entrances[role, name]
-                    )
-                    for role in roles
-                },
+                roles=doors_to(name),
             )
-            for number, name in enumerate(kafka_nodes(brokers), start=1)
+            for number, name in enumerate(nodes, start=1)
         },
+        controller_doors={number: to_controller[name] for number, name in enumerate(nodes, start=1)},
     )
 
 
@@ -124,7 +129,7 @@ def _order(target: Target, brokers: int) -> Mapping[str, tuple[str, ...]]:
     waits = {service.name: (TOXIPROXY, *spelled_out(service.waits_for)) for service in target.services}
     if target.topics:
         # A broker that finds no controller looks for one without a pause, and so keeps it from coming up.
-        waits |= dict.fromkeys(nodes, (kafka.CONTROLLER_NAME,))
+        waits |= dict.fromkeys(nodes, (TOXIPROXY, kafka.CONTROLLER_NAME))
     return waits | ({BALANCER: (TOXIPROXY, *target.balanced)} if target.balanced else {})
 
 

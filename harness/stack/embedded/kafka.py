@@ -1,19 +1,24 @@
 """Apache Kafka as processes of one machine: data brokers, and a controller that is no broker.
 
 The controller has a process of its own, so that a drill can kill two brokers and still have a quorum that
-notices. Every role (a client service) has a listener of its own on every broker, advertised at that role's
-proxy: a client is told where to go by the broker, and one that was told the broker's real port would walk
-around every fault from its second request on.
+notices. Every client has a listener of its own on every server, advertised at that client's proxy: a client is
+told where to go by the server, and one that was told the real port would walk around every fault from its
+second request on.
+
+The brokers are clients, too: of each other, whose records they copy, and of the controller, to which they say
+that they live. So a broker can be cut off while it lives.
 """
 
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import digits
 
 from harness.errors import ConfigError
 from harness.stack import LOOPBACK
 from harness.stack.embedded.kafka_jvm import LOG4J2, LOG4J2_FILE, SCRATCH_FOLDER, class_path, jvm_flags
+from harness.stack.embedded.kafka_settings import BROKERS_OWN, SHARED, replication
 from harness.stack.process import ProcessSpec, Readiness, ReadyKind
 
 CONTROLLER_ID = 100
@@ -21,11 +26,9 @@ CONTROLLER_NAME = "kafka-controller"
 CLUSTER_ID = "ZHJpbGxib29rLWthZmthMQ"  # 16 bytes in URL-safe base64, as KRaft wants it
 TEMPLATE_FOLDER = "data"
 
-# Listeners that are no client's. A role may not take one of these names.
+# Listeners that are no client's. A role may not take one of these names; the controller's are numbered, too.
 DIRECT = "DIRECT"
-REPLICATION = "BROKER"
 CONTROL = "CONTROLLER"
-_OWN_LISTENERS = frozenset({DIRECT, REPLICATION, CONTROL})
 
 # The version of every feature is stated when a directory is formatted, so that a cluster's behaviour does not
 # drift with the defaults of a later Kafka. Eligible leader replicas (KIP-966) are on, as in every cluster
@@ -45,11 +48,11 @@ FEATURES: Mapping[str, int] = {
 
 @dataclass(frozen=True, kw_only=True)
 class RoleListener:
-    """One role's door to one broker.
+    """One client's door to one server.
 
     Attributes:
-        port: Where the broker listens for this role.
-        proxy_port: Where the role connects: its proxy for this broker. This is what is advertised.
+        port: Where the server listens for this client.
+        proxy_port: Where the client connects: its proxy for this server. This is what is advertised.
     """
 
     port: int
@@ -62,8 +65,9 @@ class BrokerPorts:
 
     Attributes:
         direct: For the harness's own probes; advertised as itself.
-        replication: Between brokers; advertised as itself.
-        roles: Role (a service's name) to its listener.
+        replication: Its own door among those that brokers have for each other. A broker looks its peers up by the
+            name of a listener that it must have itself; nobody comes in here.
+        roles: Role (the name of a service, or of another broker) to its listener.
     """
 
     direct: int
@@ -76,13 +80,15 @@ class Cluster:
     """One Kafka cluster.
 
     Attributes:
-        controller_port: Where the controller listens.
+        controller_port: Where the controller listens, past every proxy.
         brokers: Broker id, from 1 on, to its ports. One broker means that nothing is replicated.
+        controller_doors: Broker id to its door to the controller; without one it goes there directly.
         settings: Server properties added to, or put in place of, ours on every node.
     """
 
     controller_port: int
     brokers: Mapping[int, BrokerPorts]
+    controller_doors: Mapping[int, RoleListener] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -93,7 +99,7 @@ class Cluster:
                 "directories are kept by number. Try {1: …} or {1: …, 2: …, 3: …}."
             )
         for number, ports in self.brokers.items():
-            names = [listener_name(role) for role in ports.roles]
+            names = [listener_name(role) for role in (broker_name(number), *ports.roles)]
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ConfigError(
@@ -142,10 +148,10 @@ def listener_name(role: str) -> str:
         ConfigError: Nothing is left of it, or it is the name of one of the cluster's own listeners.
     """
     name = "".join(char for char in role.upper() if char.isascii() and char.isalnum())
-    if not name or name in _OWN_LISTENERS:
+    if not name or name == DIRECT or name.rstrip(digits) == CONTROL:
         raise ConfigError(
             f"the service name {role!r} cannot be a Kafka listener's name: it needs a letter or digit, and "
-            f"{', '.join(sorted(_OWN_LISTENERS))} are taken by the cluster itself. Rename the service."
+            f"{DIRECT}, {CONTROL} and {CONTROL} with a number are taken by the cluster itself. Rename the service."
         )
     return name
 
@@ -158,22 +164,28 @@ def broker_name(number: int) -> str:
 def broker_spec(*, number: int, cluster: Cluster, runtime: KafkaRuntime, work: Path) -> ProcessSpec:
     """One data broker, working in `work`."""
     ports = cluster.brokers[number]
+    # The name under which every other broker has a door for this one.
+    own = listener_name(broker_name(number))
     # name → (where it listens, what it advertises)
     listeners = {
         DIRECT: (ports.direct, ports.direct),
-        REPLICATION: (ports.replication, ports.replication),
+        own: (ports.replication, ports.replication),
         **{listener_name(role): (door.port, door.proxy_port) for role, door in ports.roles.items()},
     }
+    door = cluster.controller_doors.get(number)
+    control = CONTROL if door is None else _control_listener(number)
     properties = {
         "process.roles": "broker",
         "node.id": str(number),
         "listeners": _urls((name, port) for name, (port, _) in listeners.items()),
         "advertised.listeners": _urls((name, port) for name, (_, port) in listeners.items()),
-        "listener.security.protocol.map": _plaintext([*listeners, CONTROL]),
-        "inter.broker.listener.name": REPLICATION,
-        **_shared(cluster, work),
-        **_BROKER_SETTINGS,
-        **_replication(cluster),
+        "listener.security.protocol.map": _plaintext([*listeners, control]),
+        "inter.broker.listener.name": own,
+        **_control(cluster.controller_port if door is None else door.proxy_port, [control]),
+        **SHARED,
+        "log.dirs": str(work / TEMPLATE_FOLDER),
+        **BROKERS_OWN,
+        **replication(cluster.replicas, cluster.min_insync_replicas),
         **cluster.settings,
     }
     return _spec(
@@ -188,13 +200,19 @@ def broker_spec(*, number: int, cluster: Cluster, runtime: KafkaRuntime, work: P
 
 def controller_spec(*, cluster: Cluster, runtime: KafkaRuntime, work: Path) -> ProcessSpec:
     """The controller, working in `work`."""
+    doors = {_control_listener(number): door for number, door in cluster.controller_doors.items()}
+    listeners = {CONTROL: cluster.controller_port} | {name: door.port for name, door in doors.items()}
+    told = listeners | {name: door.proxy_port for name, door in doors.items()}
     properties = {
         "process.roles": "controller",
         "node.id": str(CONTROLLER_ID),
-        "listeners": _urls([(CONTROL, cluster.controller_port)]),
-        "listener.security.protocol.map": _plaintext([CONTROL]),
-        **_shared(cluster, work),
-        **_replication(cluster),
+        "listeners": _urls(listeners.items()),
+        "advertised.listeners": _urls(told.items()),
+        "listener.security.protocol.map": _plaintext(listeners),
+        **_control(cluster.controller_port, listeners),
+        **SHARED,
+        "log.dirs": str(work / TEMPLATE_FOLDER),
+        **replication(cluster.replicas, cluster.min_insync_replicas),
         # What is not said when a topic is created is the controller's to decide.
         "default.replication.factor": str(cluster.replicas),
         **cluster.settings,
@@ -202,59 +220,23 @@ def controller_spec(*, cluster: Cluster, runtime: KafkaRuntime, work: Path) -> P
     return _spec(
         name=CONTROLLER_NAME,
         port=cluster.controller_port,
-        ports=(cluster.controller_port,),
+        ports=tuple(listeners.values()),
         properties=properties,
         runtime=runtime,
         work=work,
     )
 
 
-_BROKER_SETTINGS = {
-    # A topic that a typing error creates would hide a lost event.
-    "auto.create.topics.enable": "false",
-    # An out-of-sync leader loses acknowledged records: that would be our own setting's fault, not the
-    # target's.
-    "unclean.leader.election.enable": "false",
-    # A consumer that restarts must not wait for companions, and may ask for short session time-outs.
-    "group.initial.rebalance.delay.ms": "0",
-    "group.min.session.timeout.ms": "1000",
-    "group.consumer.min.session.timeout.ms": "1000",
-    "group.consumer.min.heartbeat.interval.ms": "300",
-    # One partition holds every group's offsets here; fifty would be fifty folders and a slower start.
-    "offsets.topic.num.partitions": "1",
-    "transaction.state.log.num.partitions": "1",
-    # Threads are counted per listener, and there is a listener a role.
-    "num.network.threads": "1",
-    "num.io.threads": "4",
-    "background.threads": "2",
-    # The cleaner's default buffer is half of our heap.
-    "log.cleaner.dedupe.buffer.size": "4194304",
-    # A replica that lags this long leaves the in-sync set, and a drill can see it leave.
-    "replica.lag.time.max.ms": "3000",
-}
+def _control_listener(number: int) -> str:
+    """The name of the controller's listener for one broker. A broker asks for addresses by that name."""
+    return f"{CONTROL}{number}"
 
 
-def _shared(cluster: Cluster, work: Path) -> dict[str, str]:
-    """What brokers and controller must agree on."""
+def _control(port: int, listeners: Iterable[str]) -> dict[str, str]:
+    """Where a node finds the controller."""
     return {
-        "controller.quorum.voters": f"{CONTROLLER_ID}@{LOOPBACK}:{cluster.controller_port}",
-        "controller.listener.names": CONTROL,
-        "log.dirs": str(work / TEMPLATE_FOLDER),
-        # A dead broker is noticed after this long: its partitions get another leader.
-        "broker.session.timeout.ms": "3000",
-        "broker.heartbeat.interval.ms": "500",
-        "num.recovery.threads.per.data.dir": "1",
-    }
-
-
-def _replication(cluster: Cluster) -> dict[str, str]:
-    """Kafka's own topics are kept like everybody's: on all brokers, one of which may be missing."""
-    replicas, least = str(cluster.replicas), str(cluster.min_insync_replicas)
-    return {
-        "min.insync.replicas": least,
-        "offsets.topic.replication.factor": replicas,
-        "transaction.state.log.replication.factor": replicas,
-        "transaction.state.log.min.isr": least,
+        "controller.quorum.voters": f"{CONTROLLER_ID}@{LOOPBACK}:{port}",
+        "controller.listener.names": ",".join(listeners),
     }
 
 

@@ -5,20 +5,19 @@ coordinates. A client that joins before is told to come again, and client librar
 The two questions are asked in Kafka's own words, because a library's would wait that long here, too.
 """
 
-import socket
 import struct
 from contextlib import suppress
 
 from harness.stack import Address
+from harness.stack.kafka_wire import ask, text
 
 QUESTION_TIMEOUT_S = 1.0
-_FIND_COORDINATOR, _DESCRIBE_GROUPS = 10, 15  # both in version 0, which has the fewest fields
-_CLIENT = "drillbook"
+_FIND_COORDINATOR, _DESCRIBE_GROUPS = 10, 15
+_VERSION = 0  # of both, because it has the fewest fields
 _ANY_GROUP = (
     "drillbook"  # never joined; all groups have the same coordinator where their topic has one partition
 )
 _NO_ERROR = 0
-_ANSWER_BYTES_MAX = 10_000  # what answers to such questions is some hundred
 
 
 def groups_can_be_joined(broker: Address) -> bool:
@@ -28,9 +27,9 @@ def groups_can_be_joined(broker: Address) -> bool:
         broker: Any one, at a listener whose advertised addresses can be reached.
     """
     with suppress(OSError, struct.error, ValueError):  # it hung up in the middle, or is no Kafka
-        coordinator = named_in(_ask(broker, _FIND_COORDINATOR, _text(_ANY_GROUP)))
+        coordinator = named_in(_ask(broker, _FIND_COORDINATOR, text(_ANY_GROUP)))
         if coordinator is not None:
-            groups = struct.pack(">i", 1) + _text(_ANY_GROUP)
+            groups = struct.pack(">i", 1) + text(_ANY_GROUP)
             return is_described(_ask(coordinator, _DESCRIBE_GROUPS, groups))
     return False
 
@@ -61,24 +60,4 @@ def is_described(answer: bytes) -> bool:
 
 
 def _ask(broker: Address, key: int, body: bytes) -> bytes:
-    """The answer to one request, from behind its correlation id.
-
-    Raises:
-        OSError: There is none.
-        struct.error: It is cut off.
-        ValueError: It is none of Kafka's.
-    """
-    request = struct.pack(">hhi", key, 0, 0) + _text(_CLIENT) + body
-    with (
-        socket.create_connection((broker.host, broker.port), timeout=QUESTION_TIMEOUT_S) as connection,
-        connection.makefile("rb") as answers,
-    ):
-        connection.sendall(struct.pack(">i", len(request)) + request)
-        length, _ = struct.unpack(">ii", answers.read(8))
-        if not 4 <= length <= _ANSWER_BYTES_MAX:
-            raise ValueError(f"an answer of {length} bytes is none to these questions")
-        return answers.read(length - 4)
-
-
-def _text(value: str) -> bytes:
-    return struct.pack(">h", len(value)) + value.encode()
+    return ask(broker, key, _VERSION, body, timeout_s=QUESTION_TIMEOUT_S)

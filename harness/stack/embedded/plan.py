@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.stack import LOOPBACK, Address, WireProtocol
-from harness.stack.embedded.kafka import broker_name
+from harness.stack.embedded.kafka import CONTROLLER_NAME, broker_name
 from harness.stack.process import ProcessSpec
 from harness.stack.target import BALANCER, KAFKA, POSTGRES, REDIS, Target
 
@@ -66,19 +66,14 @@ def is_data_broker(name: str) -> bool:
     return name.startswith(f"{KAFKA}-") and name.removeprefix(f"{KAFKA}-").isdigit()
 
 
-def kafka_roles(target: Target) -> list[str]:
-    """The services that speak to Kafka; each gets a listener of its own on every broker."""
-    return [service.name for service in target.services if KAFKA in service.uses]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Ports:
     """Which port is whose.
 
     Attributes:
         servers: Where each process listens; for a broker, its direct listener.
-        roles: (role, broker) to the port of that role's listener on that broker.
-        replication: Broker to the port of its inter-broker listener.
+        roles: (client, server) to the port on which that broker, or the controller, listens for that client only.
+        replication: Broker to the port of the listener that it keeps for itself.
         entrances: (client, server) to the port of that link's proxy.
         toxiproxy: Toxiproxy's own API.
     """
@@ -104,7 +99,19 @@ def pairs(target: Target, brokers: int) -> list[tuple[str, str]]:
             found += [
                 (service.name, name) for name in (kafka_nodes(brokers) if server == KAFKA else [server])
             ]
-    return found + [(BALANCER, name) for name in target.balanced]
+    return found + [(BALANCER, name) for name in target.balanced] + _within_kafka(target, brokers)
+
+
+def _within_kafka(target: Target, brokers: int) -> list[tuple[str, str]]:
+    """Every broker is a client of the others and of the controller."""
+    nodes = kafka_nodes(brokers) if target.topics else []
+    return [(node, other) for node in nodes for other in (*nodes, CONTROLLER_NAME) if other != node]
+
+
+def _with_own_listener(target: Target, brokers: int) -> list[tuple[str, str]]:
+    """Those whose server tells its clients where to connect, and so must listen for each of them apart."""
+    servers = {*kafka_nodes(brokers), CONTROLLER_NAME} if target.topics else set()
+    return [(client, server) for client, server in pairs(target, brokers) if server in servers]
 
 
 def servers_of(target: Target, brokers: int) -> list[str]:
@@ -115,7 +122,7 @@ def servers_of(target: Target, brokers: int) -> list[str]:
     if target.redis:
         names.append(REDIS)
     if target.topics:
-        names += [f"{KAFKA}-controller", *kafka_nodes(brokers)]
+        names += [CONTROLLER_NAME, *kafka_nodes(brokers)]
     names += [service.name for service in target.services]
     if target.balanced:
         names.append(BALANCER)
@@ -128,7 +135,8 @@ def ports_needed(target: Target, brokers: int) -> int:
     return (
         1
         + len(servers_of(target, brokers))
-        + broker_count * (1 + len(kafka_roles(target)))
+        + broker_count
+        + len(_with_own_listener(target, brokers))
         + len(pairs(target, brokers))
     )
 
@@ -140,14 +148,14 @@ def assign(target: Target, brokers: int, free: Iterable[int]) -> Ports:
     return Ports(
         toxiproxy=next(supply),
         servers={name: next(supply) for name in servers_of(target, brokers)},
-        roles={(role, node): next(supply) for role in kafka_roles(target) for node in nodes},
+        roles={pair: next(supply) for pair in _with_own_listener(target, brokers)},
         replication={node: next(supply) for node in nodes},
         entrances={pair: next(supply) for pair in pairs(target, brokers)},
     )
 
 
 def edges(target: Target, brokers: int, ports: Ports) -> tuple[Edge, ...]:
-    """Every link, from its proxy to the server (for Kafka to the client's own listener on that broker)."""
+    """Every link, from its proxy to the server (for Kafka to the listener that is for that client only)."""
     return tuple(
         Edge(
             client=client,

@@ -4,12 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.stack import WireProtocol
+from harness.stack.embedded.kafka import CONTROLLER_NAME
 from harness.stack.embedded.plan import (
     Ports,
     assign,
     edges,
     kafka_nodes,
-    kafka_roles,
     pairs,
     ports_needed,
     servers_of,
@@ -69,11 +69,18 @@ def test_a_service_is_told_its_own_proxies_and_no_servers_real_port(found: Targe
         assert told.port == ports.servers[one.name]
 
 
-def test_kafka_is_one_link_a_broker_and_one_role_a_service() -> None:
+def test_kafka_is_one_link_a_broker() -> None:
     assert kafka_nodes(3) == ["kafka-1", "kafka-2", "kafka-3"]
-    assert kafka_roles(SMALL) == ["maker", "taker"]
     assert ("taker", "kafka-2") in pairs(SMALL, 3)
     assert ("taker", KAFKA) not in pairs(SMALL, 3)
+
+
+def test_every_broker_reaches_the_others_and_the_controller_through_links_of_its_own() -> None:
+    inside = [pair for pair in pairs(SMALL, 3) if pair[0].startswith("kafka-")]
+    assert sorted(inside) == [
+        (one, other) for one in kafka_nodes(3) for other in [*kafka_nodes(3), CONTROLLER_NAME] if one != other
+    ]
+    assert [pair for pair in pairs(SMALL, 1) if pair[0] == "kafka-1"] == [("kafka-1", CONTROLLER_NAME)]
 
 
 def test_the_balancer_reaches_its_upstreams_through_links_too() -> None:

@@ -91,7 +91,8 @@ def test_a_roles_bytes_cross_its_own_proxy_and_no_other(stack: EmbeddedStack) ->
         return moved if moved.get("maker->kafka-1", 0) > 50_000 else None
 
     moved = wait_until(counted, within_s=15, what="the producer's bytes to be counted")
-    assert {name for name, count in moved.items() if count > 0} == {"maker->kafka-1"}
+    crossed = {name for name, count in moved.items() if count > 0 and not name.startswith("kafka-")}
+    assert crossed == {"maker->kafka-1"}, "beside what Kafka's own nodes say to each other"
 
 
 async def _leave_rows(postgres: str, port: int) -> None:
