@@ -109,7 +109,7 @@ CI = Profile(
         max_poll_s=30.0,
     ),
     steady=Phases(warm_up_s=3, steady_s=8, impact_s=4, heal_s=12, converge_s=40, quiet_s=3),
-    crash=Phases(warm_up_s=3, steady_s=6, impact_s=8, heal_s=12, converge_s=40, quiet_s=3),
+    crash=Phases(warm_up_s=3, steady_s=6, impact_s=8, heal_s=16, converge_s=40, quiet_s=3),
     flapping=Phases(warm_up_s=3, steady_s=6, impact_s=10, heal_s=12, converge_s=40, quiet_s=3),
     outage_in_time=Phases(warm_up_s=3, steady_s=8, impact_s=8, heal_s=20, converge_s=60, quiet_s=21),
     outage_past_limit=Phases(warm_up_s=3, steady_s=8, impact_s=28, heal_s=20, converge_s=60, quiet_s=21),

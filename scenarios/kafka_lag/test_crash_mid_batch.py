@@ -9,7 +9,7 @@ import pytest
 from harness.checks import Claim, Kind
 from harness.checks.evidence import HealthyBefore
 from harness.checks.redelivery import OffsetsDeliveredTwice, ToldOnce
-from harness.faults.processes import Killed
+from harness.faults.moments import KilledMidBatch
 from harness.faults.schedule import Planned
 from harness.faults.slow_links import AddedLatency
 from harness.runner import Chaos, Load
@@ -19,13 +19,20 @@ from scenarios.shop import APPLIED_EVENTS, CONFIRMATIONS, EFFECTS, LAG, PlaceOrd
 
 RATE_PER_S = 10.0
 GUIDE = "Kafka Consumer Lag"
-# An order is two events: 20 a second come, and with this each takes a tenth. Batches grow, and a kill meets one.
+# An order is two events: 20 a second come, and with this each takes a tenth. So batches grow.
 SLOW_MS = 100
 DELIVERED_TWICE_MIN = 3
 
 healthy = HealthyBefore(operation=PLACE_ORDER)
 slowed = AddedLatency(link="order-consumer->postgres", latency_ms=SLOW_MS)
-killed = Killed(service="order-consumer")
+killed = KilledMidBatch(
+    service="order-consumer",
+    group=LAG.group,
+    topic="order-events",
+    database=EFFECTS.database,
+    effects=EFFECTS.query,
+    records=DELIVERED_TWICE_MIN,
+)
 
 
 @pytest.mark.scenario("lag-crash-mid-batch", guide=GUIDE, gate=True)
@@ -39,8 +46,8 @@ def test_a_consumer_killed_in_a_batch_loses_nothing_and_repeats_nothing(
     chaos.run(
         load=Load(operation=PlaceOrder(), rate_per_s=RATE_PER_S),
         faults=[
-            Planned(fault=slowed, for_s=0.75 * phases.impact_s),
-            Planned(fault=killed, at_s=0.5 * phases.impact_s),
+            Planned(fault=slowed, for_s=0.6 * phases.impact_s),
+            Planned(fault=killed, at_s=0.3 * phases.impact_s),
         ],
         phases=phases,
         claims=(
