@@ -22,7 +22,10 @@ _LOOK_TIMEOUT_S = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class KilledMidBatch:
-    """A consumer is killed (SIGKILL) when records have had their effect whose offsets it has not committed yet.
+    """A consumer is killed (SIGKILL) when its effects and its committed offsets are apart.
+
+    Effects are ahead where it commits after them, and behind where it commits before: both are in the middle of a
+    batch, and what becomes of the records in between is what a drill wants to know.
 
     Attributes:
         service: The consumer.
@@ -30,8 +33,8 @@ class KilledMidBatch:
         topic: Whose partitions count.
         database: Where its effects are.
         effects: Query there for `partition` and `last_offset`: how far effects have come.
-        records: How many such records there must be.
-        within_s: How long to wait for them.
+        records: By how many records they must be apart.
+        within_s: How long to wait for that.
     """
 
     service: str
@@ -62,8 +65,8 @@ class KilledMidBatch:
             FaultError: The moment did not come, or it is still there.
         """
         try:
-            ahead = wait_until(
-                lambda: self._ahead(stack),
+            apart = wait_until(
+                lambda: self._apart(stack),
                 within_s=self.within_s,
                 what=f"{self.service} to be in the middle of a batch",
                 every_s=_LOOK_EVERY_S,
@@ -74,9 +77,9 @@ class KilledMidBatch:
             ) from error
         gone = Killed(service=self.service).inject(stack)
         return Effect(
-            sentence=f"{ahead} records had had their effect and were not committed; {gone.sentence}",
+            sentence=f"effects and committed offsets were {apart} records apart; {gone.sentence}",
             seen=True,
-            measured={**gone.measured, "records_ahead": float(ahead)},
+            measured={**gone.measured, "records_apart": float(apart)},
         )
 
     def lapsed(self, stack: Stack) -> str:
@@ -87,20 +90,19 @@ class KilledMidBatch:
         """Start it again, and see that it serves. Safe twice and before `inject`."""
         return Killed(service=self.service).heal(stack)
 
-    def _ahead(self, stack: Stack) -> int:
+    def _apart(self, stack: Stack) -> int:
         """How many records lie between the committed offsets and the effects, if there are enough of them; else 0."""
         effects = SqlTable(name="effects", database=self.database, query=self.effects)
         lag = KafkaLag(name="lag", group=self.group, topics=(self.topic,))
         try:
-            # Effects first: what is committed meanwhile can only make it fewer.
             reached: Any = effects.read(stack, timeout_s=_LOOK_TIMEOUT_S)
             rows = lag.rows(stack, timeout_s=_LOOK_TIMEOUT_S)
         except ProbeError:
             return 0
         committed = {row["partition"]: row["committed"] or 0 for row in rows if row["topic"] == self.topic}
-        ahead = sum(
-            max(0, row["last_offset"] + 1 - committed[row["partition"]])
+        apart = sum(
+            abs(row["last_offset"] + 1 - committed[row["partition"]])
             for row in reached
             if row["partition"] in committed
         )
-        return ahead if ahead >= self.records else 0
+        return apart if apart >= self.records else 0

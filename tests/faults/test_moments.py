@@ -65,7 +65,7 @@ def test_it_keeps_the_contract_of_every_fault(stack: FakeStack) -> None:
     keeps_the_contract(killed(), stack)
 
 
-def test_it_kills_when_effects_are_ahead_of_the_commits_and_not_before(
+def test_it_kills_when_effects_and_commits_are_apart_and_not_before(
     stack: FakeStack, told: dict[str, list[Any]]
 ) -> None:
     told["effects"] = [
@@ -75,16 +75,22 @@ def test_it_kills_when_effects_are_ahead_of_the_commits_and_not_before(
         [{"partition": 0, "last_offset": 7}],
     ]
     effect = killed().inject(stack)
-    assert effect.measured["records_ahead"] == 3.0
+    assert effect.measured["records_apart"] == 3.0
     assert told["effects"] == [[{"partition": 0, "last_offset": 7}]], "it looked until the moment had come"
     assert service_of(stack, "provider").state() is State.EXITED
+
+
+def test_commits_may_be_ahead_of_the_effects(stack: FakeStack, told: dict[str, list[Any]]) -> None:
+    """Of a consumer that commits first, which a drill must be able to meet as well."""
+    told["effects"] = [[{"partition": 0, "last_offset": 1}]]
+    assert killed().inject(stack).measured["records_apart"] == 3.0
 
 
 def test_a_partition_without_a_commit_counts_from_its_beginning(
     stack: FakeStack, told: dict[str, list[Any]]
 ) -> None:
     told["rows"] = [[{"topic": "t", "partition": 0, "committed": None}]]
-    assert killed().inject(stack).measured["records_ahead"] == 8.0
+    assert killed().inject(stack).measured["records_apart"] == 8.0
 
 
 def test_a_moment_that_does_not_come_is_told_and_nobody_is_hurt(
