@@ -57,6 +57,7 @@ class Profile:
     Attributes:
         timers: The shop's.
         steady: Phases of a drill without a fault.
+        crash: Phases in which a consumer falls behind, is killed, and joins its group again.
         flapping: Phases in which a breaker opens, probes and opens again, several times.
         outage_in_time: Phases of an outage that ends before the saga's limit.
         outage_past_limit: Phases of one that does not.
@@ -70,6 +71,7 @@ class Profile:
     name: str
     timers: ShopTimers
     steady: Phases
+    crash: Phases
     flapping: Phases
     outage_in_time: Phases
     outage_past_limit: Phases
@@ -83,6 +85,7 @@ GUIDE = Profile(
     name="guide",
     timers=ShopTimers(),
     steady=Phases(warm_up_s=30, steady_s=60, impact_s=60, heal_s=60, converge_s=900, quiet_s=60),
+    crash=Phases(warm_up_s=30, steady_s=60, impact_s=60, heal_s=120, converge_s=900, quiet_s=60),
     flapping=Phases(warm_up_s=30, steady_s=60, impact_s=300, heal_s=180, converge_s=900, quiet_s=60),
     outage_in_time=Phases(warm_up_s=30, steady_s=60, impact_s=180, heal_s=180, converge_s=1200, quiet_s=630),
     outage_past_limit=Phases(
@@ -112,6 +115,7 @@ CI = Profile(
         max_poll_s=30.0,
     ),
     steady=Phases(warm_up_s=3, steady_s=8, impact_s=4, heal_s=12, converge_s=40, quiet_s=3),
+    crash=Phases(warm_up_s=3, steady_s=6, impact_s=8, heal_s=16, converge_s=40, quiet_s=3),
     flapping=Phases(warm_up_s=3, steady_s=6, impact_s=10, heal_s=12, converge_s=40, quiet_s=3),
     outage_in_time=Phases(warm_up_s=3, steady_s=8, impact_s=8, heal_s=20, converge_s=60, quiet_s=21),
     outage_past_limit=Phases(warm_up_s=3, steady_s=8, impact_s=28, heal_s=20, converge_s=60, quiet_s=21),

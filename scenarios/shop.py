@@ -32,7 +32,9 @@ GATEWAYS = ("gateway-1", "gateway-2")
 VARIANTS = (
     "breaker-counts-declines",
     "breaker-opens-above-its-threshold",
+    "commit-before-effect",
     "compensation-stops-half-way",
+    "confirmation-per-delivery",
     "fallback-queue-in-memory",
     "payment-key-per-attempt",
     "publish-outside-transaction",
@@ -267,7 +269,19 @@ RESERVATIONS = SqlTable(
 APPLIED_EVENTS = SqlTable(
     name="applied_events",
     database="views",
-    query="select seq, order_id, version, event_type, event_id from applied_events order by seq",
+    query="select seq, order_id, version, event_type, event_id, partition, kafka_offset "
+    "from applied_events order by seq",
+)
+CONFIRMATIONS = SqlTable(
+    name="confirmations",
+    database="views",
+    query="select seq, order_id, event_id from confirmation order by seq",
+)
+# How far effects have come in each partition, whatever the consumer has committed.
+EFFECTS = SqlTable(
+    name="effects",
+    database="views",
+    query="select partition, max(kafka_offset) as last_offset from applied_events group by partition order by 1",
 )
 ORDER_VIEW = SqlTable(
     name="order_view",
@@ -308,10 +322,15 @@ PAYMENTS_REFUSED = _payments_answered("CLIENT_ERROR")
 PAYMENTS_FAILED = _payments_answered("SERVER_ERROR")
 
 
-def observation(*also: Probe) -> Observation:
-    """What is read of the shop during every drill, and at its end; `also` what one drill reads at its end besides."""
+def observation(*also: Probe, watching: tuple[Probe, ...] = ()) -> Observation:
+    """What is read of the shop during every drill, and at its end.
+
+    Args:
+        also: What one drill reads at its end besides.
+        watching: What one drill watches besides.
+    """
     return Observation(
-        watched=(OPEN_WORK, PENDING_ORDERS, LAG),
+        watched=(OPEN_WORK, PENDING_ORDERS, LAG, *watching),
         final=(
             ORDERS,
             SAGAS,

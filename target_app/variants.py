@@ -14,6 +14,8 @@ class Variant(StrEnum):
     FALLBACK_QUEUE_IN_MEMORY = "fallback-queue-in-memory"
     COMPENSATION_STOPS_HALF_WAY = "compensation-stops-half-way"
     UNHEARD_PAYMENT_IS_KEPT = "unheard-payment-is-kept"
+    COMMIT_BEFORE_EFFECT = "commit-before-effect"
+    CONFIRMATION_PER_DELIVERY = "confirmation-per-delivery"
     BREAKER_COUNTS_DECLINES = "breaker-counts-declines"
     BREAKER_OPENS_ABOVE_ITS_THRESHOLD = "breaker-opens-above-its-threshold"
     PUBLISH_WITHOUT_WAITING = "publish-without-waiting"
@@ -36,6 +38,14 @@ WHAT_GOES_WRONG: dict[Variant, str] = {
     Variant.UNHEARD_PAYMENT_IS_KEPT: (
         "orders undoes at the saga's limit only the steps it knows to have succeeded: a charge whose answer never came "
         "is not asked back, and the customer has paid for a cancelled order"
+    ),
+    Variant.COMMIT_BEFORE_EFFECT: (
+        "the order consumer commits the offsets of a batch as soon as it has read it: what it had not processed when "
+        "it died is never read again, and its lag looks small while customers wait"
+    ),
+    Variant.CONFIRMATION_PER_DELIVERY: (
+        "the order consumer confirms an order to its customer on every delivery of the event, without asking whether "
+        "it is new: after a crash or a rebalance customers are told twice"
     ),
     Variant.BREAKER_COUNTS_DECLINES: (
         "orders counts a declined card as a failure of the payment service: a few customers without money open the "

@@ -15,6 +15,7 @@ from target_app.service.metrics import Metrics
 from target_app.service.problems import Problem
 from target_app.service.producer import EventProducer
 from target_app.service.server import build
+from target_app.variants import Variant
 
 GROUP = "order-processing-group"
 
@@ -23,7 +24,7 @@ def create_app(settings: OrderConsumerSettings) -> FastAPI:
     """The order consumer."""
     metrics = Metrics()
     database = Database(settings, metrics)
-    views = ViewTables(database)
+    views = ViewTables(database, variants=settings.shop_variants)
     producer = EventProducer(settings, client_id=f"order-consumer-{uuid4().hex[:8]}")
     processor = EventProcessor(views, producer, metrics)
     consumer = EventConsumer(
@@ -33,6 +34,7 @@ def create_app(settings: OrderConsumerSettings) -> FastAPI:
         client_id="order-consumer",
         handle=processor.on_records,
         metrics=metrics,
+        commit_first=Variant.COMMIT_BEFORE_EFFECT in settings.shop_variants,
     )
     router = APIRouter(prefix="/api/v1/views")
 

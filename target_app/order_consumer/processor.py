@@ -2,7 +2,7 @@
 
 A record that can never be processed goes to `order-events-dlq` with where it came from and why, and only
 once that is acknowledged does the batch count as processed. A failure of the database is no fault of the
-record: the whole batch is tried again by the consumer.
+record: the whole batch is tried again by the consumer, and what had its effect already has none again.
 """
 
 import logging
@@ -41,12 +41,10 @@ class EventProcessor:
                 batch.append(Received(event=_usable(record), record=record))
             except Unreadable as error:
                 await self._bury(record, str(error))
-        if not batch:
-            return
-        await self._projection.apply(batch)
         for item in batch:
             event = item.event
             trace.enter(event.traceparent)
+            await self._projection.apply(item)
             self._processed.add(of=tags(type=event.event_type))
             log.info(
                 "Event received: %s",

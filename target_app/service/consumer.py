@@ -63,11 +63,13 @@ class EventConsumer:
         client_id: str,
         handle: Handler,
         metrics: Metrics,
+        commit_first: bool = False,
     ) -> None:
         self.name = "kafkaConsumer"
         self._topic = topic
         self._group = group
         self._handle = handle
+        self._commit_first = commit_first  # the planted defect `commit-before-effect`
         self._batch_size = settings.kafka_max_poll_records
         self._config: dict[str, Any] = {
             "bootstrap.servers": settings.kafka_bootstrap_servers,
@@ -203,6 +205,9 @@ class EventConsumer:
         assert self._loop is not None  # noqa: S101 - set before the thread starts
         self._oldest_ms = min(record.timestamp_ms for record in batch)
         revocations = self._revocations
+        if self._commit_first:
+            self._owe(batch)
+            self._commit(consumer)
         self._handling = done = asyncio.run_coroutine_threadsafe(self._until_handled(batch), self._loop)
         try:
             handled = self._await(consumer, done)
@@ -217,9 +222,12 @@ class EventConsumer:
         self._consumed.add(len(batch))
         if self._revocations != revocations:
             return  # somebody else had them meanwhile and may be further: they are read again by whoever has them now
+        self._owe(batch)
+        self._commit(consumer)
+
+    def _owe(self, batch: Sequence[Record]) -> None:
         for record in batch:
             self._owed[record.topic, record.partition] = record.offset + 1
-        self._commit(consumer)
 
     def _commit(self, consumer: Consumer) -> None:
         """Commit what is owed for the partitions that are still ours; whoever has the others reads them again.

@@ -156,8 +156,8 @@ class FakeProjection:
     def __init__(self) -> None:
         self.applied: list[str] = []
 
-    async def apply(self, batch: Sequence[Received]) -> None:
-        self.applied += [item.event.event_id for item in batch]
+    async def apply(self, item: Received) -> None:
+        self.applied.append(item.event.event_id)
 
 
 def processed(*records: Record, producer: FakeProducer | None = None) -> tuple[list[str], FakeProducer]:

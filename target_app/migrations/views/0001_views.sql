@@ -11,7 +11,6 @@ CREATE TABLE order_view (
 );
 
 -- What took effect, in the order in which it did: append-only, one row per event however often it arrives.
--- A confirmation to the customer is an effect, so the rows of OrderConfirmed are the confirmations sent.
 CREATE TABLE applied_events (
     seq          bigserial PRIMARY KEY,
     order_id     text NOT NULL,

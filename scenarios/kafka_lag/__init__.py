@@ -1,0 +1,1 @@
+"""Kafka Consumer Lag: events that are late, and consumers that die over them."""
