@@ -12,7 +12,7 @@ from harness.clock import wait_until
 from harness.errors import ConfigError, DeadlineError, FaultError, ProbeError
 from harness.faults import Effect
 from harness.faults.processes import Killed
-from harness.probes.kafka import KafkaLag
+from harness.probes.kafka_lag import KafkaLag
 from harness.probes.sql import SqlTable
 from harness.stack import Stack
 
