@@ -11,8 +11,7 @@ from typing import Any
 
 import msgspec
 
-from harness.recording.records import Nanoseconds
-from harness.recording.rundir import UNREADABLE, whole_lines
+from harness.recording.rundir import UNREADABLE, Nanoseconds, whole_lines
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,9 @@ within a format version: old runs are judged again.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any
-
-import msgspec
+from typing import Any
 
 FORMAT_VERSION = 1
-
-# What a clock can show. A recording may say anything, and beyond this no sum of two moments is one.
-Nanoseconds = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Stream(StrEnum):
@@ -85,8 +80,8 @@ class Intent:
     id: int
     name: str
     key: str
-    intended_ns: Nanoseconds
-    sent_ns: Nanoseconds
+    intended_ns: int
+    sent_ns: int
     detail: Mapping[str, Any] = field(default_factory=dict)
     e: str = "intent"
 
@@ -102,7 +97,7 @@ class Done:
     """
 
     id: int
-    done_ns: Nanoseconds
+    done_ns: int
     outcome: Outcome
     status: int
     error: str = ""
@@ -115,7 +110,7 @@ class PhaseStarted:
     """A line of `phases`. The last line has the phase "end"."""
 
     phase: str
-    at_ns: Nanoseconds
+    at_ns: int
 
 
 class FaultStage(StrEnum):
@@ -145,7 +140,7 @@ class FaultNoted:
 
     number: int
     stage: FaultStage
-    at_ns: Nanoseconds
+    at_ns: int
     title: str
     fault: Mapping[str, Any]
     sentence: str = ""
@@ -167,8 +162,8 @@ class Reading:
     """
 
     probe: str
-    at_ns: Nanoseconds
-    took_ns: Nanoseconds
+    at_ns: int
+    took_ns: int
     value: Any
     final: bool = False
     error: str = ""
@@ -187,10 +182,10 @@ class Stall:
             older runs.
     """
 
-    at_ns: Nanoseconds
+    at_ns: int
     every_ms: float
     late_ms: float
-    wall_ns: Nanoseconds = 0
+    wall_ns: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,8 +238,8 @@ class RunInfo:
     runtime: str
     target: str
     variants: tuple[str, ...]
-    anchor_wall_ns: Nanoseconds
-    anchor_ns: Nanoseconds
+    anchor_wall_ns: int
+    anchor_ns: int
     replay: str
     promised: Mapping[str, Any]
     claims: tuple[Mapping[str, Any], ...]

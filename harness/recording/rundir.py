@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -24,6 +24,9 @@ RUN_FILE = "run.json"
 PIECE_BYTES = 1 << 22
 # What a decoder says of a line that is none of ours; the last of them, when it is nested too deeply to be one.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+# What a clock can show. A recording may say anything, and beyond this no sum of two moments is one.
+NANOSECONDS_MAX = 2**63 - 1
+Nanoseconds = Annotated[int, msgspec.Meta(ge=-NANOSECONDS_MAX, le=NANOSECONDS_MAX)]
 COMPLETED = "completed"
 INTERRUPTED = "interrupted"
 
@@ -111,11 +114,16 @@ def read_run(run_dir: Path) -> RunInfo:
             "something else there: judge the run with the drillbook version named in its `versions`."
         )
     try:
-        return msgspec.convert(document, RunInfo)
+        run = msgspec.convert(document, RunInfo)
     except msgspec.ValidationError as error:
         raise RecordingError(
             f"{path} is damaged: {error}. Its claims and times cannot be trusted; run the drill again."
         ) from error
+    if not _on_a_clock(run):
+        raise RecordingError(
+            f"{path} is damaged: it tells a moment that no clock can show. Run the drill again."
+        )
+    return run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,10 +225,21 @@ def read_records(run_dir: Path, stream: Stream, kind: type[R]) -> tuple[list[R],
     broken = 0
     for line in whole_lines(path) if path.exists() else ():
         try:
-            records.append(decoder.decode(line.content))
+            record = decoder.decode(line.content)
         except UNREADABLE:
             broken += 1
+            continue
+        if _on_a_clock(record):
+            records.append(record)
+        else:
+            broken += 1
     return records, [f"{broken} lines could not be read and were left out"] if broken else []
+
+
+def _on_a_clock(record: Any) -> bool:
+    """Whether every moment of a record is one that a clock can show."""
+    moments = (value for name, value in vars(record).items() if name.endswith("_ns"))
+    return all(abs(moment) <= NANOSECONDS_MAX for moment in moments)
 
 
 def read_findings(run_dir: Path) -> tuple[Finding, ...]:
