@@ -4,8 +4,14 @@ from dataclasses import fields
 
 import pytest
 
+from harness.checks.steady import OPERATIONS_MIN
 from harness.errors import ConfigError
+from harness.phases import Phases
+from scenarios.claims import AT_THE_END
 from scenarios.profiles import CI, GUIDE, ShopTimers, profile
+
+LEAST_RATE_PER_S = 10.0
+SLOWEST_HEALING_S = 2.0
 
 
 def test_the_guide_profile_has_the_guides_own_figures() -> None:
@@ -60,3 +66,14 @@ def test_the_shortest_timer_is_what_the_machine_must_keep() -> None:
 def test_an_unknown_profile_names_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="ci or guide"):
         profile("fast")
+
+
+@pytest.mark.parametrize("named", [CI, GUIDE], ids=lambda named: named.name)
+def test_what_is_compared_at_the_end_is_enough_although_healing_takes_its_time(named: object) -> None:
+    """A phase of healing begins when the faults are told to go, and of ten orders a second every one counts."""
+    found = profile(getattr(named, "name"))  # noqa: B009 - see above
+    every = [getattr(found, item.name) for item in fields(found)]
+    for phases in (item for item in every if isinstance(item, Phases)):
+        left_s = (phases.heal_s - SLOWEST_HEALING_S) * AT_THE_END
+        assert left_s * LEAST_RATE_PER_S >= OPERATIONS_MIN, phases
+        assert phases.steady_s * LEAST_RATE_PER_S > OPERATIONS_MIN, phases
