@@ -26,6 +26,7 @@ from target_app.service.events import ORDER_EVENTS
 from target_app.service.http_client import Peer
 from target_app.service.metrics import Metrics
 from target_app.service.producer import EventProducer
+from target_app.service.request_queue import RequestQueue
 from target_app.service.retry import Retry
 from target_app.service.server import build
 from target_app.variants import Variant
@@ -100,9 +101,10 @@ def create_app(settings: OrdersSettings) -> FastAPI:
         coordinator,
         consumer,
     ]
+    requests = RequestQueue("orders", settings, metrics)
     routers = [
-        order_routes(settings, OrderTables(database), outcomes, relay.wake),
-        saga_routes(OrderTables(database)),
+        order_routes(settings, OrderTables(database), outcomes, relay.wake, requests),
+        saga_routes(OrderTables(database), requests),
         breaker.routes(),
     ]
     return build("orders", settings, parts, routers, metrics)
