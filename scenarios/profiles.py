@@ -27,6 +27,7 @@ class ShopTimers:
         saga_retry_most_s: Longest pause between two tries of a compensation.
         queue_look_s: Pause between two looks into the payment queue.
         queue_retry_s: Pause between two tries of one queued payment.
+        rate_limit_period_s: After which a client's tokens come back: "limit = 100, period = 1m".
         session_timeout_s, heartbeat_s, max_poll_s: The consumer's settings of the same names.
     """
 
@@ -40,6 +41,7 @@ class ShopTimers:
     saga_retry_most_s: float = 30.0
     queue_look_s: float = 1.0
     queue_retry_s: float = 5.0
+    rate_limit_period_s: float = 60.0
     session_timeout_s: float = 30.0
     heartbeat_s: float = 3.0
     max_poll_s: float = 300.0
@@ -110,6 +112,7 @@ CI = Profile(
         saga_retry_most_s=2.0,
         queue_look_s=0.5,
         queue_retry_s=0.5,
+        rate_limit_period_s=8.0,
         session_timeout_s=6.0,
         heartbeat_s=1.0,
         max_poll_s=30.0,

@@ -22,7 +22,7 @@ from harness.probes.kafka_lag import KafkaLag, KafkaUnread
 from harness.probes.sql import SqlTable
 from harness.recording.records import Outcome
 from harness.settings import Settings
-from harness.stack.target import KAFKA, POSTGRES, AppService, Database, Target, Topic, Wiring
+from harness.stack.target import KAFKA, POSTGRES, REDIS, AppService, Database, Target, Topic, Wiring
 from scenarios.profiles import ShopTimers, profile
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +47,9 @@ BREAKER_EVENTS_KEPT = 5000
 DECLINED = "declined"
 DECLINED_CARD = "tok_declined"
 GOOD_CARD = "tok_visa"
+# Whom the gateways know. A drill's ordinary load is not what the rate limit is for.
+ORDINARY_CLIENT = "ordinary"
+CLIENTS = {ORDINARY_CLIENT: "unlimited"}
 
 
 def target(settings: Settings) -> Target:
@@ -67,7 +70,7 @@ def target(settings: Settings) -> Target:
     return Target(
         name="sample shop",
         services=(
-            *(_service(name, "gateway", shop.gateway, uses=("orders",)) for name in GATEWAYS),
+            *(_service(name, "gateway", shop.gateway, uses=(REDIS, "orders")) for name in GATEWAYS),
             _service("orders", "orders", shop.orders, uses=(POSTGRES, KAFKA, "inventory", "payments")),
             _service("inventory", "inventory", shop.inventory, uses=(POSTGRES,)),
             _service("payments", "payments", shop.payments, uses=(POSTGRES, "provider")),
@@ -93,7 +96,7 @@ def target(settings: Settings) -> Target:
 def _service(
     name: str, module: str, environment: Callable[[Wiring], Mapping[str, str]], uses: tuple[str, ...] = ()
 ) -> AppService:
-    servers = tuple(server for server in uses if server in {KAFKA, POSTGRES})
+    servers = tuple(server for server in uses if server in {KAFKA, POSTGRES, REDIS})
     return AppService(
         name=name,
         argv=("python", "-m", f"target_app.{module}"),
@@ -125,7 +128,12 @@ class _Configuration:
         }
 
     def gateway(self, wiring: Wiring) -> dict[str, str]:
-        return self._any(wiring) | {"ORDERS_URL": f"http://{wiring.to('orders')}"}
+        return self._any(wiring) | {
+            "ORDERS_URL": f"http://{wiring.to('orders')}",
+            "REDIS_URL": f"redis://{wiring.to(REDIS)}",
+            "RATE_LIMIT_PERIOD_S": str(self.timers.rate_limit_period_s),
+            "RATE_LIMIT_CLIENTS": ",".join(f"{client}={tier}" for client, tier in CLIENTS.items()),
+        }
 
     def orders(self, wiring: Wiring) -> dict[str, str]:
         return (
@@ -204,7 +212,7 @@ class PlaceOrder(Operation):
         return Request(
             method="POST",
             path="/api/v1/orders",
-            headers={"Idempotency-Key": key},
+            headers={"Idempotency-Key": key, "X-Client-ID": ORDINARY_CLIENT},
             body=body,
             key=key,
             detail={**detail, "expect": DECLINED} if declined else detail,

@@ -92,6 +92,8 @@ class Drill:
         late_ms: float = 0,
         name: str = "place_order",
         error: str = "",
+        status: int = 202,
+        result: Mapping[str, str] | None = None,
         **detail: str | int,
     ) -> "Drill":
         number, self._operations = self._operations, self._operations + 1
@@ -103,8 +105,9 @@ class Drill:
                 id=number,
                 done_ns=sent_ns + round(took_ms * 1e6),
                 outcome=Outcome(outcome),
-                status=0 if error else 202,
+                status=0 if error else status,
                 error=error,
+                result=result or {},
             )
             self.recorder.note(Stream.OPERATIONS, done)
         return self

@@ -18,6 +18,7 @@ from harness.checks.breaker_log import (
     BreakerEvent,
     BreakerLog,
 )
+from harness.checks.counters import counted as counted_by
 from harness.errors import ConfigError
 from harness.models.breaker import BreakerConfig, BreakerModel, BreakerState, Transition
 from harness.recording.history import History
@@ -199,9 +200,9 @@ class BreakerCountsEveryCall:
             "refused": sum(event.kind == IGNORED for event in events),
         }
         told = {
-            "succeeded": _count(history, self.answered),
-            "failed": _count(history, self.failed),
-            "refused": _count(history, self.refused),
+            "succeeded": counted_by(history, self.answered),
+            "failed": counted_by(history, self.failed),
+            "refused": counted_by(history, self.refused),
         }
         if not sum(told.values()):
             raise CannotSay("the callee answered no call: there is nothing to compare with")
@@ -220,15 +221,3 @@ class BreakerCountsEveryCall:
             verdict=Verdict.PASS,
             because=f"breaker and callee count the same calls: {figures}; {deaf} were never answered",
         )
-
-
-def _count(history: History, reading: str) -> int:
-    if history.final_line(reading) is None:
-        raise CannotSay(f"there is no final reading of {reading!r}")
-    found = history.final_reading(reading)
-    if found is None:
-        return 0  # a counter is born with its first increment
-    count = found.get("COUNT") if isinstance(found, dict) else None
-    if not isinstance(count, int | float) or isinstance(count, bool) or count != int(count):
-        raise CannotSay(f"the final reading of {reading!r} is no whole COUNT: {str(found)[:80]}")
-    return int(count)

@@ -164,7 +164,7 @@ class Dispatch:
             self._forget_before(sent_ns - NS_PER_S)
             self._late_ms.append((sent_ns - intended_ns) / NS_PER_MS)
             try:
-                answer = self._client.ask(request, name=self._operation.name)
+                answer = self._client.ask(request, name=self._name_of(request))
             except OwnLimitError as error:
                 self._sent -= 1
                 self._not_sent += 1
@@ -181,13 +181,16 @@ class Dispatch:
         except Exception as error:  # noqa: BLE001 - the disk, or the operation's own code
             self._give_up(error)
 
+    def _name_of(self, request: Request) -> str:
+        return request.name or self._operation.name
+
     def _intend(self, number: int, request: Request, intended_ns: int) -> int:
         """Write down that a request leaves now, and when that is."""
         now_ns = self._clock.now_ns()
         self._note(
             Intent(
                 id=number,
-                name=self._operation.name,
+                name=self._name_of(request),
                 key=request.key,
                 intended_ns=intended_ns,
                 sent_ns=now_ns,

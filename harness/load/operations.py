@@ -36,6 +36,7 @@ class Request:
     Attributes:
         body: Bytes are sent as they are, anything else as JSON, None as no body.
         key: What the target will know the operation by.
+        name: What it is called in the recording, if not as the operation is: clients of several kinds may be one load.
         detail: What checkers need to know of what was asked for.
     """
 
@@ -45,6 +46,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
 
     @cached_property
     def content(self) -> bytes | None:

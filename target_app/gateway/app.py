@@ -5,6 +5,7 @@
 | 503 `rejected` | no connection to orders: certainly not passed on, try again |
 | 504 `unknown` | passed on, not answered in time: try again with the same Idempotency-Key only |
 | 502 `unknown` | passed on, and the connection broke before a whole answer |
+| 429 `rejected` | the client has made the requests that it may for now: try again after `Retry-After` |
 """
 
 from urllib.parse import unquote
@@ -13,11 +14,14 @@ import httpx
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 
+from target_app.gateway.buckets import Buckets, SharedBuckets
+from target_app.gateway.rate_limit import RateLimit
 from target_app.gateway.settings import GatewaySettings
 from target_app.service.http_client import NoAnswer, NotSent, Peer
 from target_app.service.metrics import Metrics
 from target_app.service.preference import preferred_wait_s
 from target_app.service.problems import Problem, Unavailable, outcome_of
+from target_app.service.redis_client import RedisClient
 from target_app.service.server import build
 
 # Only what means something to the order service or to the client; the rest belongs to one hop.
@@ -33,9 +37,12 @@ _PASSED_BACK = (
 
 
 def create_app(
-    settings: GatewaySettings, *, orders_transport: httpx.AsyncBaseTransport | None = None
+    settings: GatewaySettings,
+    *,
+    orders_transport: httpx.AsyncBaseTransport | None = None,
+    buckets: Buckets | None = None,
 ) -> FastAPI:
-    """The gateway. Tests hand in a way to reach orders in-process."""
+    """The gateway. Tests hand in a way to reach orders in-process, and buckets that need no Redis."""
     metrics = Metrics()
     orders = Peer(
         "orders",
@@ -44,6 +51,9 @@ def create_app(
         timeout_s=settings.orders_timeout_s,
         transport=orders_transport,
     )
+    redis = RedisClient(settings)
+    shared = SharedBuckets(redis, period_s=settings.rate_limit_period_s)
+    rate_limit = RateLimit(settings, buckets or shared, metrics)
     router = APIRouter(prefix="/api/v1/orders")
 
     async def pass_on(request: Request) -> Response:
@@ -69,9 +79,13 @@ def create_app(
         back = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
         return Response(answer.content, answer.status_code, back)
 
-    router.add_api_route("", pass_on, methods=["POST", "GET"])
-    router.add_api_route("/{rest:path}", pass_on, methods=["POST", "GET"])
-    return build("gateway", settings, [orders], [router], metrics)
+    async def limited(request: Request) -> Response:
+        """The same, if the client may."""
+        return await rate_limit.within(request.headers.getlist("x-client-id"), lambda: pass_on(request))
+
+    router.add_api_route("", limited, methods=["POST", "GET"])
+    router.add_api_route("/{rest:path}", limited, methods=["POST", "GET"])
+    return build("gateway", settings, [redis, orders], [router], metrics)
 
 
 def _as_it_came(request: Request) -> str:

@@ -23,6 +23,7 @@ from target_app.service.database import DatabaseLost
 from target_app.service.logs import fields
 from target_app.service.preference import preferred_wait_s
 from target_app.service.problems import Problem
+from target_app.service.request_queue import Criticality, RequestQueue
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +51,13 @@ class OrderRequest(BaseModel):
 
 
 def order_routes(
-    settings: OrdersSettings, orders: Orders, outcomes: Outcomes, wrote_events: Callable[[], None]
+    settings: OrdersSettings,
+    orders: Orders,
+    outcomes: Outcomes,
+    wrote_events: Callable[[], None],
+    queue: RequestQueue,
 ) -> APIRouter:
-    """`/api/v1/orders`."""
+    """`/api/v1/orders`. Who waits for an order's outcome does no work, and holds no place of those who do."""
     router = APIRouter(prefix="/api/v1/orders")
 
     @router.post("")
@@ -65,16 +70,17 @@ def order_routes(
         """Accept an order: 202 while it is PENDING, 200 if it was settled within the preferred wait."""
         wanted = _wanted(asked, idempotency_key)
         here = trace.current()
-        order = await orders.create(wanted, here.traceparent if here else "")
-        if order is None:
-            order = await _same(orders, wanted)
-        else:
-            wrote_events()
-            log.info(
-                "Transaction ID: %s, order accepted",
-                order.saga_id,
-                extra=fields(order_id=order.order_id, saga_id=order.saga_id),
-            )
+        async with queue.slot(Criticality.CRITICAL):
+            order = await orders.create(wanted, here.traceparent if here else "")
+            if order is None:
+                order = await _same(orders, wanted)
+            else:
+                wrote_events()
+                log.info(
+                    "Transaction ID: %s, order accepted",
+                    order.saga_id,
+                    extra=fields(order_id=order.order_id, saga_id=order.saga_id),
+                )
         wait_s = preferred_wait_s(prefer, settings.order_wait_max_s)
         if wait_s and not order.is_settled:
             order = await _after_waiting(order, wait_s, request.app.state.lifecycle.draining)
@@ -97,7 +103,8 @@ def order_routes(
     @router.get("/{order_id}")
     async def find(order_id: str, if_none_match: OptionalHeader = None) -> JSONResponse:
         """The order as it is now; 304 if the client has this version."""
-        order = await orders.find(order_id)
+        async with queue.slot(Criticality.SHEDDABLE):
+            order = await orders.find(order_id)
         if order is None:
             raise Problem(404, "Not Found", f"there is no order {order_id!r}")
         if if_none_match and order.headers["ETag"] in {tag.strip() for tag in if_none_match.split(",")}:
@@ -107,14 +114,15 @@ def order_routes(
     return router
 
 
-def saga_routes(orders: Orders) -> APIRouter:
+def saga_routes(orders: Orders, queue: RequestQueue) -> APIRouter:
     """`/api/v1/sagas`."""
     router = APIRouter(prefix="/api/v1/sagas")
 
     @router.get("/status")
     async def of_order(order_id: Annotated[str, Query(alias="orderId")]) -> JSONResponse:
         """The saga of an order."""
-        saga = await orders.saga(order_id=order_id)
+        async with queue.slot(Criticality.SHEDDABLE):
+            saga = await orders.saga(order_id=order_id)
         if saga is None:
             raise Problem(404, "Not Found", f"there is no saga of order {order_id!r}")
         return JSONResponse(saga)
@@ -122,7 +130,8 @@ def saga_routes(orders: Orders) -> APIRouter:
     @router.get("/{saga_id}/status")
     async def of_id(saga_id: str) -> JSONResponse:
         """A saga."""
-        saga = await orders.saga(saga_id=saga_id)
+        async with queue.slot(Criticality.SHEDDABLE):
+            saga = await orders.saga(saga_id=saga_id)
         if saga is None:
             raise Problem(404, "Not Found", f"there is no saga {saga_id!r}")
         return JSONResponse(saga)

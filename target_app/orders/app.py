@@ -27,6 +27,7 @@ from target_app.service.events import ORDER_EVENTS
 from target_app.service.http_client import Peer
 from target_app.service.metrics import Metrics
 from target_app.service.producer import EventProducer
+from target_app.service.request_queue import RequestQueue
 from target_app.service.retry import Retry
 from target_app.service.server import build
 from target_app.variants import Variant
@@ -110,9 +111,10 @@ def create_app(settings: OrdersSettings) -> FastAPI:
         beside = impatient_producer(settings)
         parts.append(beside)
         orders = OrdersToldBeside(OrderTables(database, with_event=False), beside)
+    requests = RequestQueue("orders", settings, metrics)
     routers = [
-        order_routes(settings, orders, outcomes, relay.wake),
-        saga_routes(orders),
+        order_routes(settings, orders, outcomes, relay.wake, requests),
+        saga_routes(orders, requests),
         breaker.routes(),
     ]
     return build("orders", settings, parts, routers, metrics)

@@ -13,12 +13,14 @@ from target_app.service.configuration import (
     Settings,
     Url,
 )
+from target_app.service.request_queue import RequestQueueSettings
 from target_app.service.retry import RetrySettings
 
 
 class OrdersSettings(
     BreakerSettings,
     RetrySettings,
+    RequestQueueSettings,
     PeerSettings,
     ProducerSettings,
     ConsumerSettings,

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.load.operations import Answer, Operation, Request
@@ -48,3 +48,12 @@ class Faulty(Call):
                 return Request(method="POST", path="/ok", key=f"ok-{number}", body=object())
             raise KeyError("basket")
         return super().request(number, rng)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoKinds(Call):
+    """Every other request has a name of its own."""
+
+    def request(self, number: int, rng: random.Random) -> Request:
+        request = super().request(number, rng)
+        return replace(request, name="look") if number % 2 else request

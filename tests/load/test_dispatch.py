@@ -20,7 +20,7 @@ from harness.recording.recorder import Recorder
 from harness.recording.records import Outcome, Phase, PhaseStarted, Stream
 from harness.recording.rundir import extent, stream_path
 from tests.histories import run_info
-from tests.load.calls import Call, Faulty
+from tests.load.calls import Call, Faulty, TwoKinds
 from tests.load.recorded import operations
 
 BRIEFLY = steady(1_000, seconds=0.02)  # 20 requests
@@ -73,6 +73,11 @@ def test_every_request_of_the_shape_is_sent_once_and_written_down(tmp_path: Path
     assert {row["outcome"] for row in rows} == {"ok"}
     assert dispatch.report()["ok"] == dispatch.report()["sent"] == dispatch.report()["done"] == 20
     assert dispatch.state is State.DONE
+
+
+def test_a_request_is_called_what_it_wants_and_else_what_its_operation_is(tmp_path: Path) -> None:
+    carried_out(Ask(), plan(tmp_path, operation=to_record(TwoKinds())))
+    assert [row["name"] for row in operations(tmp_path)] == ["call", "look"] * 10
 
 
 def test_no_request_leaves_before_its_time(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ def test_the_defaults_are_the_guides_figures() -> None:
     assert (settings.breaker_sliding_window_size, settings.breaker_minimum_number_of_calls) == (10, 5)
     assert settings.breaker_permitted_calls_in_half_open_state == 3
     assert (settings.breaker_failure_rate_threshold, settings.breaker_slow_call_rate_threshold) == (50, 100)
+    assert (settings.server_tomcat_threads_max, settings.server_tomcat_accept_count) == (200, 100)
     assert (settings.saga_timeout_s, settings.saga_stuck_after_s) == (600, 300)
     assert (settings.kafka_session_timeout_s, settings.kafka_heartbeat_interval_s) == (30, 3)
     assert (settings.kafka_max_poll_interval_s, settings.kafka_max_poll_records) == (300, 100)

@@ -5,6 +5,7 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from starlette.types import Message
 
 from target_app.gateway.app import create_app
@@ -12,12 +13,18 @@ from target_app.gateway.settings import GatewaySettings
 from target_app.service.configuration import read
 from target_app.service.preference import preferred_wait_s
 from tests.target_app.client import ask
+from tests.target_app.modelled_buckets import ModelledBuckets
 
 Handler = httpx.MockTransport
 
 
+def passing_on(transport: httpx.AsyncBaseTransport) -> FastAPI:
+    settings = read(GatewaySettings, {"ORDERS_URL": "http://orders", "REDIS_URL": "redis://redis"})
+    return create_app(settings, orders_transport=transport, buckets=ModelledBuckets())
+
+
 def gateway(transport: httpx.AsyncBaseTransport, method: str = "POST", **headers: str) -> httpx.Response:
-    app = create_app(read(GatewaySettings, {"ORDERS_URL": "http://orders"}), orders_transport=transport)
+    app = passing_on(transport)
     return ask(
         app, lambda client: client.request(method, "/api/v1/orders/7?x=1", json={"a": 1}, headers=headers)
     )
@@ -74,7 +81,7 @@ def test_a_header_that_is_no_ascii_is_passed_on_as_it_came() -> None:
         seen.append(request)
         return httpx.Response(202, json={})
 
-    app = create_app(read(GatewaySettings, {"ORDERS_URL": "http://orders"}), orders_transport=Handler(answer))
+    app = passing_on(Handler(answer))
     headers = {b"Idempotency-Key": "größe".encode("latin-1"), b"X-Request-ID": b"\xfc"}
     came_back = ask(app, lambda client: client.post("/api/v1/orders", json={}, headers=headers))
     assert came_back.status_code == 202
@@ -87,10 +94,7 @@ def test_a_header_that_is_no_ascii_is_passed_on_as_it_came() -> None:
     ["..%2F..%2Factuator%2Fhealth", "%2e%2e/sagas/status", "o1%2F..", "%2E", "../../../actuator/health"],
 )
 def test_nobody_is_passed_on_to_what_is_not_below_orders(way_out: str) -> None:
-    app = create_app(
-        read(GatewaySettings, {"ORDERS_URL": "http://orders"}),
-        orders_transport=failing(AssertionError("passed on")),
-    )
+    app = passing_on(failing(AssertionError("passed on")))
     path = f"/api/v1/orders/{way_out}"
     sent = {"status": 0}
 
@@ -119,7 +123,7 @@ def test_what_is_quoted_is_passed_on_quoted() -> None:
         seen.append(request.url.raw_path)
         return httpx.Response(404)
 
-    app = create_app(read(GatewaySettings, {"ORDERS_URL": "http://orders"}), orders_transport=Handler(answer))
+    app = passing_on(Handler(answer))
     ask(app, lambda client: client.get("/api/v1/orders/a%3Fb%20c"))
     assert seen == [b"/api/v1/orders/a%3Fb%20c"]
 

@@ -16,6 +16,7 @@ from target_app.orders.settings import OrdersSettings
 from target_app.service.configuration import read
 from target_app.service.database import DatabaseLost
 from target_app.service.metrics import Metrics
+from target_app.service.request_queue import Criticality, RequestQueue, RequestQueueSettings
 from target_app.service.server import build
 from tests.target_app.client import ask
 from tests.target_app.fakes import saga
@@ -76,8 +77,10 @@ class Desk:
         self.orders = FakeOrders()
         self.outcomes = Outcomes(SETTINGS, Metrics())
         self.woken = 0
-        routes = order_routes(SETTINGS, self.orders, self.outcomes, self._wake)
-        self.app = build("orders", SETTINGS, [], [routes, saga_routes(self.orders)], Metrics())
+        one = RequestQueueSettings(server_tomcat_threads_max=1, server_tomcat_accept_count=0)
+        self.queue = RequestQueue("orders", one, Metrics())
+        routes = order_routes(SETTINGS, self.orders, self.outcomes, self._wake, self.queue)
+        self.app = build("orders", SETTINGS, [], [routes, saga_routes(self.orders, self.queue)], Metrics())
 
     def _wake(self) -> None:
         self.woken += 1
@@ -151,6 +154,33 @@ def test_whoever_prefers_to_wait_gets_the_outcome(desk: Desk) -> None:
     answer = ask(desk.app, talk)
     assert (answer.status_code, answer.json()["status"]) == (200, "CONFIRMED")
     assert answer.headers["ETag"] == '"2"'
+
+
+def test_without_room_an_order_is_refused_before_anything_is_done(desk: Desk) -> None:
+    async def talk(client: httpx.AsyncClient) -> list[httpx.Response]:
+        async with desk.queue.slot(Criticality.CRITICAL):
+            paths = ("/api/v1/orders/o1", "/api/v1/sagas/status?orderId=o1", "/api/v1/sagas/saga-1/status")
+            placed = await client.post("/api/v1/orders", json=BODY, headers={"Idempotency-Key": "o1"})
+            return [placed, *[await client.get(path) for path in paths]]
+
+    answers = ask(desk.app, talk)
+    assert [(answer.status_code, answer.json()["outcome"]) for answer in answers] == [(503, "rejected")] * 4
+    assert {answer.headers["Retry-After"] for answer in answers} == {"1"}
+    assert desk.orders.rows == {}
+
+
+def test_who_waits_for_an_outcome_takes_nobodys_place(desk: Desk) -> None:
+    async def talk(client: httpx.AsyncClient) -> int:
+        headers = {"Idempotency-Key": "o1", "Prefer": "wait=5"}
+        waiting = asyncio.create_task(client.post("/api/v1/orders", json=BODY, headers=headers))
+        while not desk.outcomes._waiting:  # noqa: ASYNC110 - it can only be asked
+            await asyncio.sleep(0)
+        other = await client.post("/api/v1/orders", json=BODY, headers={"Idempotency-Key": "o2"})
+        desk.app.state.lifecycle.draining.set()
+        await waiting
+        return other.status_code
+
+    assert ask(desk.app, talk) == 202
 
 
 def test_a_waiting_client_is_told_to_come_back_when_the_service_drains(desk: Desk) -> None:

@@ -1,0 +1,273 @@
+"""What is concluded of a rate limit from what one client was told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import ceil
+from pathlib import Path
+
+import pytest
+
+from harness.checks import CannotSay, Check
+from harness.checks.counters import EachCounted
+from harness.checks.limiter import AdmitsAsModelled, HeadersTell, RetryAfterIsHonest, TwiceAroundARefill
+from harness.checks.limiter_log import AskedForMore, LimitedClient
+from harness.errors import ConfigError
+from harness.models.bucket import BucketConfig, BucketModel
+from harness.recording.history import History
+from harness.recording.records import Verdict
+from tests.histories import Drill
+
+BUCKET = BucketConfig(capacity=10, refill_tokens=10, period_s=8.0)
+LOG = LimitedClient(operation="read_order", client="standard-1", config=BUCKET)
+BEGIN_S = 30.4  # when the first request is sent
+REFILL_S = 1_000.0
+CHECKS: dict[str, Check] = {
+    "admits": AdmitsAsModelled(log=LOG),
+    "headers": HeadersTell(log=LOG),
+    "retry": RetryAfterIsHonest(log=LOG),
+    "twice": TwiceAroundARefill(log=LOG, at_least=15),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One request and its answer; `at_s` is when it was sent, after the first."""
+
+    at_s: float
+    admitted: bool
+    remaining: str
+    reset: str
+    retry_after: str = ""
+    limit: str = "10"
+    outcome: str = ""
+    took_s: float = 0.02
+
+
+def as_modelled() -> list[Request]:
+    """Once, then nothing for half of an interval, and then four a second through two refills."""
+    bucket = BucketModel(BUCKET, made_at_s=0.0)
+    requests = []
+    for at_s in (0.0, *(4.1 + number / 4 for number in range(60))):
+        admitted = bucket.try_consume(at_s)
+        wait_s = bucket.next_refill_in_s(at_s)
+        requests.append(
+            Request(
+                at_s=at_s,
+                admitted=admitted,
+                remaining=str(bucket.available(at_s)),
+                reset=str(ceil(REFILL_S + at_s + wait_s)),
+                retry_after="" if admitted else str(ceil(wait_s)),
+            )
+        )
+    return requests
+
+
+def recorded(run_dir: Path, requests: list[Request]) -> History:
+    drill = Drill(run_dir)
+    for number, one in enumerate(requests):
+        told = {
+            "x-ratelimit-limit": one.limit,
+            "x-ratelimit-remaining": one.remaining,
+            "x-ratelimit-reset": one.reset,
+            "retry-after": one.retry_after,
+        }
+        drill.operation(
+            f"read-{number:03}",
+            BEGIN_S + one.at_s,
+            one.outcome or ("ok" if one.admitted else "rejected"),
+            took_ms=one.took_s * 1e3,
+            name="read_order",
+            status=200 if one.admitted else 429,
+            result={name: text for name, text in told.items() if text},
+            client="standard-1",
+        )
+        drill.operation(f"other-{number:03}", BEGIN_S + one.at_s, name="read_order", client="ordinary")
+    return drill.ended()
+
+
+def verdicts(history: History) -> dict[str, Verdict]:
+    return {name: check.check(history).verdict for name, check in CHECKS.items()}
+
+
+def test_an_honest_limiter_is_found_so(tmp_path: Path) -> None:
+    history = recorded(tmp_path, as_modelled())
+    assert set(verdicts(history).values()) == {Verdict.PASS}
+    conclusion = CHECKS["admits"].check(history)
+    assert "10 of 17; 10 of 32; 10 of 12" in conclusion.because
+    assert AskedForMore(log=LOG, by=5).seen(history).ok
+
+
+Forge = Callable[[list[Request]], list[Request]]
+
+
+def passes_everybody(requests: list[Request]) -> list[Request]:
+    return [replace(one, admitted=True, retry_after="") for one in requests]
+
+
+def passes_one_more(requests: list[Request]) -> list[Request]:
+    first = next(number for number, one in enumerate(requests) if not one.admitted)
+    return [*requests[:first], replace(requests[first], admitted=True), *requests[first + 1 :]]
+
+
+def refuses_one_too_early(requests: list[Request]) -> list[Request]:
+    """Of 9 that pass instead of 10."""
+    last = next(number for number, one in enumerate(requests) if not one.admitted) - 1
+    return [*requests[:last], replace(requests[last], admitted=False, retry_after="2"), *requests[last + 1 :]]
+
+
+def tells_one_token_twice(requests: list[Request]) -> list[Request]:
+    return [*requests[:3], replace(requests[3], remaining=requests[2].remaining), *requests[4:]]
+
+
+def tells_another_limit(requests: list[Request]) -> list[Request]:
+    return [replace(one, limit="100") for one in requests]
+
+
+def tells_nothing_of_what_is_left(requests: list[Request]) -> list[Request]:
+    return [*requests[:3], replace(requests[3], remaining=""), *requests[4:]]
+
+
+def tells_the_refused_that_some_are_left(requests: list[Request]) -> list[Request]:
+    return [one if one.admitted else replace(one, remaining="1") for one in requests]
+
+
+def moves_the_refill_with_each_answer(requests: list[Request]) -> list[Request]:
+    return [replace(one, reset=str(ceil(REFILL_S + one.at_s + 8))) for one in requests]
+
+
+def refills_after_half_a_period_by_its_word(requests: list[Request]) -> list[Request]:
+    return [replace(one, reset=str(ceil(REFILL_S + (one.at_s // 8 + 1) * 4))) for one in requests]
+
+
+def waits_rounded_down(requests: list[Request]) -> list[Request]:
+    """Between whole seconds, where rounding shows."""
+    shorter = {one.retry_after: str(int(one.retry_after) - 1) for one in requests if one.retry_after}
+    return [replace(one, retry_after=shorter.get(one.retry_after, "")) for one in requests]
+
+
+def waits_a_whole_period(requests: list[Request]) -> list[Request]:
+    return [one if one.admitted else replace(one, retry_after="8") for one in requests]
+
+
+def says_nothing_of_waiting(requests: list[Request]) -> list[Request]:
+    return [replace(one, retry_after="") for one in requests]
+
+
+@pytest.mark.parametrize(
+    ("forged", "guilty_of"),
+    [
+        (passes_everybody, "admits"),
+        (passes_one_more, "admits"),
+        (refuses_one_too_early, "admits"),
+        (tells_one_token_twice, "headers"),
+        (tells_another_limit, "headers"),
+        (tells_nothing_of_what_is_left, "headers"),
+        (tells_the_refused_that_some_are_left, "headers"),
+        (moves_the_refill_with_each_answer, "headers"),
+        (refills_after_half_a_period_by_its_word, "headers"),
+        (waits_rounded_down, "retry"),
+        (waits_a_whole_period, "retry"),
+        (says_nothing_of_waiting, "retry"),
+    ],
+)
+def test_a_guilty_limiter_is_found_out(tmp_path: Path, forged: Forge, guilty_of: str) -> None:
+    history = recorded(tmp_path, forged(as_modelled()))
+    conclusion = CHECKS[guilty_of].check(history)
+    assert conclusion.verdict is Verdict.FAIL
+    assert conclusion.examples
+
+
+def test_a_limit_that_holds_in_every_period_is_another_one(tmp_path: Path) -> None:
+    """A sliding window: after ten within a period nobody passes until the first of them is a period ago."""
+    passed: list[float] = []
+    requests = []
+    for one in as_modelled():
+        admitted = sum(one.at_s - at_s < BUCKET.period_s for at_s in passed) < BUCKET.capacity
+        passed += [one.at_s] if admitted else []
+        requests.append(replace(one, admitted=admitted))
+    found = verdicts(recorded(tmp_path, requests))
+    assert (found["twice"], found["admits"]) == (Verdict.FAIL, Verdict.FAIL)
+
+
+def test_what_was_decided_around_a_refill_is_counted_on_its_kinder_side(tmp_path: Path) -> None:
+    """A slow answer: nobody knows whether it took the last token of one interval or the first of the next."""
+    requests = as_modelled()
+    slow = next(number for number, one in enumerate(requests) if one.at_s == 7.85)
+    requests[slow] = replace(requests[slow], admitted=True, remaining="9", took_s=0.5, retry_after="")
+    after = [number for number, one in enumerate(requests) if one.at_s >= 8 and one.admitted][:10]
+    for left, number in zip(range(8, -1, -1), after, strict=False):
+        requests[number] = replace(requests[number], remaining=str(left))
+    requests[after[9]] = replace(requests[after[9]], admitted=False, remaining="0", retry_after="6")
+    assert verdicts(recorded(tmp_path, requests))["admits"] is Verdict.PASS
+
+
+def test_a_request_without_an_answer_may_have_taken_a_token(tmp_path: Path) -> None:
+    requests = refuses_one_too_early(as_modelled())
+    assert CHECKS["admits"].check(recorded(tmp_path / "a", requests)).verdict is Verdict.FAIL
+    unheard = replace(requests[1], at_s=requests[1].at_s + 0.1, outcome="unknown")
+    requests = [*requests[:2], unheard, *requests[2:]]
+    assert CHECKS["admits"].check(recorded(tmp_path / "b", requests)).verdict is Verdict.PASS
+
+
+def nobody(_: list[Request]) -> list[Request]:
+    return []
+
+
+def first_unanswered(requests: list[Request]) -> list[Request]:
+    return [replace(requests[0], outcome="unknown"), *requests[1:]]
+
+
+def second_at_once(requests: list[Request]) -> list[Request]:
+    return [requests[0], replace(requests[1], at_s=0.01), *requests[2:]]
+
+
+def silent_for_long(requests: list[Request]) -> list[Request]:
+    return [one for one in requests if not 4.5 < one.at_s < 13]
+
+
+@pytest.mark.parametrize("forged", [nobody, first_unanswered, second_at_once, silent_for_long])
+@pytest.mark.parametrize("check", CHECKS)
+def test_where_nobody_knows_the_intervals_nothing_is_said(tmp_path: Path, forged: Forge, check: str) -> None:
+    with pytest.raises(CannotSay):
+        CHECKS[check].check(recorded(tmp_path, forged(as_modelled())))
+
+
+def test_without_refusals_nothing_is_said_of_waits(tmp_path: Path) -> None:
+    few = [one for one in as_modelled() if one.admitted]
+    with pytest.raises(CannotSay, match="0 refusals"):
+        CHECKS["retry"].check(recorded(tmp_path, few))
+
+
+def test_a_client_that_asked_for_no_more_than_it_may_is_no_evidence(tmp_path: Path) -> None:
+    few = [one for one in as_modelled() if one.at_s < 10]
+    assert not AskedForMore(log=LOG, by=1).seen(recorded(tmp_path, few)).ok
+
+
+@pytest.mark.parametrize(("value", "ok"), [({"COUNT": 50.0}, True), ({"COUNT": 49.0}, False), (None, False)])
+def test_each_instance_has_to_have_its_part(tmp_path: Path, value: object, ok: bool) -> None:
+    history = Drill(tmp_path).reading("a", {"COUNT": 50.0}).reading("b", value).ended()
+    assert EachCounted(readings=("a", "b"), at_least=50).seen(history).ok is ok
+
+
+def test_an_instance_that_was_not_asked_tells_nothing(tmp_path: Path) -> None:
+    history = Drill(tmp_path).reading("a", {"COUNT": 50.0}).ended()
+    with pytest.raises(CannotSay):
+        EachCounted(readings=("a", "b"), at_least=1).seen(history)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: LimitedClient(
+            operation="o", client="c", config=BucketConfig(capacity=10, refill_tokens=5, period_s=8.0)
+        ),
+        lambda: LimitedClient(operation="o", client="c", config=BUCKET, slack_s=1.0),
+        lambda: TwiceAroundARefill(log=LOG, at_least=10),
+        lambda: RetryAfterIsHonest(log=LOG, at_least=0),
+        lambda: AskedForMore(log=LOG, intervals=0),
+        lambda: EachCounted(readings=(), at_least=1),
+    ],
+)
+def test_a_check_that_cannot_fail_is_refused(make: Callable[[], object]) -> None:
+    with pytest.raises(ConfigError):
+        make()
