@@ -11,8 +11,10 @@ import pytest
 
 from harness import cli
 from harness.catalogue import ScenarioInfo
+from harness.completion import scenario_names
 from harness.errors import ConfigError, ExitCode
 from harness.gate import (
+    BASELINE,
     Baseline,
     baseline_of,
     compared,
@@ -27,6 +29,7 @@ from harness.recording.rundir import read_run, write_findings, write_run
 from tests.fake_stack import finding
 from tests.histories import Drill
 from tests.scenario_folder import Place
+from tests.tidy.sources import ROOT
 
 PROVEN = Baseline(
     profile="ci", revision="abc", saved="2026-11-23T20:00:00+00:00", claims={"one": ("a", "b"), "two": ("a",)}
@@ -138,6 +141,12 @@ def test_the_newest_session_is_taken_and_a_folder_without_any_is_refused(tmp_pat
     for name in ("20261122-1", "20261123-1"):
         recorded(tmp_path / name / "one", "a")
     assert newest_session(tmp_path) == tmp_path / "20261123-1"
+
+
+def test_the_gate_of_this_repository_is_held_to_scenarios_that_are_there() -> None:
+    kept = read_baseline(ROOT / BASELINE)
+    assert set(kept.claims) <= set(scenario_names(ROOT / "scenarios", ""))
+    assert kept.profile == "ci"
 
 
 # The commands ---------------------------------------------------------------------------------------------------------
