@@ -135,7 +135,8 @@ def baseline_of(session: Path, names: Sequence[str]) -> Baseline:
         ConfigError: It lacks one of them, not all of them passed, or they are not of one kind.
     """
     run_dirs = sorted(file.parent for file in session.glob(f"*/{RUN_FILE}"))
-    counting = [run_dir for run_dir in run_dirs if run_dir not in superseded(run_dirs)]
+    repeated = superseded(run_dirs)
+    counting = [run_dir for run_dir in run_dirs if run_dir not in repeated]
     if not counting:
         raise ConfigError(f"{session} is no session: it holds no run. Name the folder above the runs.")
     proven: dict[str, tuple[str, ...]] = {}

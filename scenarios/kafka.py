@@ -1,7 +1,5 @@
 """What is read of the shop's Kafka where a drill takes brokers away, from the brokers themselves."""
 
-from dataclasses import replace
-
 from harness.checks.publishing import Log, Outbox
 from harness.observing import Observation
 from harness.probes.kafka_leaders import KafkaLeaders
@@ -26,7 +24,4 @@ OUTBOX = Outbox(reading=OUTBOX_ROWS.name)
 
 def observation_with_kafka() -> Observation:
     """What is read in every drill, and of Kafka."""
-    usual = observation()
-    return replace(
-        usual, watched=(*usual.watched, LEADERS), final=(*usual.final, OUTBOX_ROWS, RECORDS, LEADERS)
-    )
+    return observation(OUTBOX_ROWS, RECORDS, LEADERS, watching=(LEADERS,))

@@ -52,6 +52,7 @@ def test_a_scenario_without_a_drill_or_with_an_excuse_is_not_green(
         "good": 'held(chaos, "PASS")',
     }
     body = "".join(mark.format(name, line) for name, line in bodies.items())
+    # What the inner session is to refuse: nothing of this project is excused by it.
     excused = "@pytest.mark.xfail\n" + mark.format("excused", 'held(chaos, "FAIL")')
     pytester.makepyfile(**{f"test_{pytester.path.name}": HELD + body + excused})
     result = pytester.runpytest_inprocess(*QUIETLY)

@@ -11,6 +11,7 @@ import pytest
 from harness.errors import ConfigError, DrillError, ExitCode
 from tests.scenario_folder import Place
 
+# What the scenarios of inner sessions are marked with, to see that it excuses none. No test of ours bears it.
 XFAIL = '@pytest.mark.xfail(reason="known")'
 STRICT = '@pytest.mark.xfail(reason="known", strict=True)'
 NOT_RUN = '@pytest.mark.xfail(reason="known", run=False)'

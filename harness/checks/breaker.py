@@ -7,7 +7,7 @@ breaker that counts wrongly may tell of it consistently.
 
 from dataclasses import dataclass, field
 
-from harness.checks import CannotSay, Conclusion
+from harness.checks import CannotSay, Conclusion, counters
 from harness.checks.breaker_log import (
     ANNOUNCED,
     ERROR,
@@ -18,7 +18,6 @@ from harness.checks.breaker_log import (
     BreakerEvent,
     BreakerLog,
 )
-from harness.checks.counters import counted as counted_by
 from harness.errors import ConfigError
 from harness.models.breaker import BreakerConfig, BreakerModel, BreakerState, Transition
 from harness.recording.history import History
@@ -200,9 +199,9 @@ class BreakerCountsEveryCall:
             "refused": sum(event.kind == IGNORED for event in events),
         }
         told = {
-            "succeeded": counted_by(history, self.answered),
-            "failed": counted_by(history, self.failed),
-            "refused": counted_by(history, self.refused),
+            "succeeded": counters.counted(history, self.answered),
+            "failed": counters.counted(history, self.failed),
+            "refused": counters.counted(history, self.refused),
         }
         if not sum(told.values()):
             raise CannotSay("the callee answered no call: there is nothing to compare with")

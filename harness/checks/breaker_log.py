@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
-from harness.checks import CannotSay, Missing, Seen
+from harness.checks import CannotSay, Seen
+from harness.checks.hazard import Hazard
 from harness.errors import ConfigError
 from harness.models.breaker import BreakerState
 from harness.recording.history import History
@@ -114,41 +115,10 @@ def _states(change: str) -> tuple[BreakerState, BreakerState]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FailedCalls:
-    """So many calls failed behind the breaker: without them it has no reason to open."""
-
-    log: BreakerLog
-    at_least: int
-    if_missing: ClassVar[Missing] = Missing.VOIDS
-    only_for_rates: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        """Refuse a condition that always holds."""
-        if self.at_least < 1:
-            raise ConfigError(f"at_least must be at least 1, got {self.at_least}: no failure would be enough")
-
-    def seen(self, history: History) -> Seen:
-        """Count them."""
-        failed = sum(event.kind == ERROR for event in self.log.load(history))
-        return Seen(
-            ok=failed >= self.at_least,
-            sentence=f"{failed} calls failed behind the breaker (wanted {self.at_least})",
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeptCalling:
+class KeptCalling(Hazard):
     """Callers went on asking while the breaker let nobody through: otherwise it held nothing back."""
 
     log: BreakerLog
-    at_least: int = 1
-    if_missing: ClassVar[Missing] = Missing.VOIDS
-    only_for_rates: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        """Refuse a condition that always holds."""
-        if self.at_least < 1:
-            raise ConfigError(f"at_least must be at least 1, got {self.at_least}: no caller would be enough")
 
     def seen(self, history: History) -> Seen:
         """Count the calls that were not permitted."""

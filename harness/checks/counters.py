@@ -1,9 +1,9 @@
-"""What the target counted itself, as a final reading tells it."""
+"""What a service of the target counted, as a final reading tells it: of itself, or of what somebody asked of it."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from harness.checks import CannotSay, Missing, Seen
+from harness.checks import CannotSay, Seen
+from harness.checks.hazard import Hazard
 from harness.errors import ConfigError
 from harness.recording.history import History
 
@@ -26,21 +26,16 @@ def counted(history: History, reading: str) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EachCounted:
-    """Each of several instances counted so many: otherwise one of them did all the work, and nothing was shared."""
+class EachCounted(Hazard):
+    """Each of some counters reached so much: instances that shared the work, or a callee that failed so often."""
 
     readings: tuple[str, ...]
-    at_least: int
-    if_missing: ClassVar[Missing] = Missing.VOIDS
-    only_for_rates: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuse a condition that always holds."""
-        if not self.readings or self.at_least < 1:
-            raise ConfigError(
-                f"readings must be named and at_least be at least 1, got {self.readings} and {self.at_least}: no work "
-                "at all would be enough"
-            )
+        super().__post_init__()
+        if not self.readings:
+            raise ConfigError("readings must be named, got none: nothing counted would be enough")
 
     def seen(self, history: History) -> Seen:
         """Their counts."""
@@ -48,5 +43,5 @@ class EachCounted:
         told = ", ".join(f"{count} in {reading!r}" for reading, count in counts.items())
         return Seen(
             ok=min(counts.values()) >= self.at_least,
-            sentence=f"{told} (wanted {self.at_least} in each)",
+            sentence=f"{told} (wanted {self.at_least}{' in each' if len(counts) > 1 else ''})",
         )

@@ -6,12 +6,13 @@ may be that it says nothing, or counts wrongly.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import polars as pl
 
-from harness.checks import CannotSay, Missing, Seen
+from harness.checks import CannotSay, Seen
 from harness.checks.books import Ledger
+from harness.checks.hazard import Hazard
 from harness.checks.moments import requested_faults, whole_phase
 from harness.checks.tables import matches, rows_of
 from harness.clock import NS_PER_S
@@ -21,7 +22,7 @@ from harness.recording.records import Phase
 
 
 @dataclass(frozen=True, kw_only=True)
-class SomeRows:
+class SomeRows(Hazard):
     """A reading had rows of a kind: the hazard itself was there.
 
     Attributes:
@@ -34,16 +35,8 @@ class SomeRows:
 
     reading: str
     what: str
-    at_least: int = 1
     where: Mapping[str, Any] = field(default_factory=dict)
     moment: Phase | None = None
-    if_missing: ClassVar[Missing] = Missing.VOIDS
-    only_for_rates: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        """Refuse a condition that always holds."""
-        if self.at_least < 1:
-            raise ConfigError(f"at_least must be at least 1, got {self.at_least}: no rows would be enough")
 
     def seen(self, history: History) -> Seen:
         """The most rows that any one reading had."""
@@ -71,7 +64,7 @@ class SomeRows:
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnheardCharges:
+class UnheardCharges(Hazard):
     """Orders were charged while the answers were lost, and their payment was asked for again or given back.
 
     It is what can charge twice: the money was taken, the target does not know, and then it acts. All of it is told by
@@ -88,16 +81,13 @@ class UnheardCharges:
     ledger: Ledger
     fault: str
     patience_s: float
-    at_least: int = 1
-    if_missing: ClassVar[Missing] = Missing.VOIDS
-    only_for_rates: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuse a condition that always holds."""
-        if self.at_least < 1 or self.patience_s < 0:
+        super().__post_init__()
+        if self.patience_s < 0:
             raise ConfigError(
-                f"at_least must be at least 1 and patience_s not negative, got {self.at_least} and {self.patience_s}: "
-                "no charge at all, or one that was answered, would be enough."
+                f"patience_s must not be negative, got {self.patience_s}: a charge that was answered would be enough."
             )
 
     def seen(self, history: History) -> Seen:

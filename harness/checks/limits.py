@@ -8,7 +8,7 @@ import polars as pl
 from harness.checks import CannotSay, Conclusion, conclude
 from harness.checks.books import CANCELLED, Ledger, Orders
 from harness.checks.liveness import accepted
-from harness.checks.moments import requested_faults
+from harness.checks.moments import in_effect
 from harness.checks.tables import keys
 from harness.clock import NS_PER_S
 from harness.errors import ConfigError
@@ -39,16 +39,17 @@ class CancelledPastLimit:
 
     def check(self, history: History) -> Conclusion:
         """FAIL names orders past their limit that are confirmed, still open, or have kept money."""
-        since_ns, healing_ns = self._span(history)
-        last_ns = healing_ns - round((self.limit_s + self.slack_s) * NS_PER_S)
+        # The longest one: what was over too early is no excuse.
+        fault = max(in_effect(history, self.fault), key=lambda span: span.seconds)
+        last_ns = fault.end_ns - round((self.limit_s + self.slack_s) * NS_PER_S)
         sent = accepted(history, self.operation, self.expect_not).filter(
             # The target's clock for an order starts somewhere between the two.
-            (pl.col("sent_ns") >= since_ns) & (pl.col("done_ns") <= last_ns)
+            (pl.col("sent_ns") >= fault.start_ns) & (pl.col("done_ns") <= last_ns)
         )
         if sent.is_empty():
             raise CannotSay(
                 f"no order was accepted early enough to pass its limit of {self.limit_s:g} s (+ {self.slack_s:g} s) "
-                f"before healing began; the fault lasted {(healing_ns - since_ns) / NS_PER_S:.1f} s"
+                f"before healing began; the fault lasted {fault.seconds:.1f} s"
             )
         state = self.orders.load(history)
         net = self.ledger.by_order(history).select("order", "net")
@@ -74,19 +75,3 @@ class CancelledPastLimit:
                 f"limit_s must be above 0 and slack_s not negative, got {self.limit_s} and {self.slack_s}: orders that "
                 "had time left would be judged. Give the target's own limit."
             )
-
-    def _span(self, history: History) -> tuple[int, int]:
-        """The longest time for which the fault certainly had its effect: what is over too early is no excuse."""
-        episodes = requested_faults(history, self.fault)
-        if away := [episode.lapsed for episode in episodes if episode.lapsed]:
-            raise CannotSay(
-                f"the fault was over before it was to be healed, nobody knows since when: {away[0]}"
-            )
-        spans = [
-            (episode.since_ns, episode.healing_ns)
-            for episode in episodes
-            if episode.seen and episode.since_ns is not None and episode.healing_ns is not None
-        ]
-        if not spans:
-            raise CannotSay("no fault was seen to begin and to be healed")
-        return max(spans, key=lambda span: span[1] - span[0])

@@ -56,6 +56,25 @@ def requested_faults(history: History, title: str | None = None) -> tuple[FaultE
     return found
 
 
+def in_effect(history: History, title: str) -> tuple[Span, ...]:
+    """When the faults of that title certainly had their effect: from when it was measured until healing began.
+
+    Raises:
+        CannotSay: None was seen to begin and to be healed, or one was over too early and nobody knows since when.
+    """
+    episodes = requested_faults(history, title)
+    if away := [episode.lapsed for episode in episodes if episode.lapsed]:
+        raise CannotSay(f"the fault was over before it was to be healed, nobody knows since when: {away[0]}")
+    spans = tuple(
+        Span(episode.since_ns, episode.healing_ns)
+        for episode in episodes
+        if episode.seen and episode.since_ns is not None and episode.healing_ns is not None
+    )
+    if not spans:
+        raise CannotSay("no fault was seen to begin and to be healed")
+    return spans
+
+
 def intended_in(history: History, operation: str, span: Span) -> pl.DataFrame:
     """The operations of a name, or all for "", that the schedule wanted within the span."""
     named = pl.lit(True) if not operation else pl.col("name") == operation

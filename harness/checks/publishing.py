@@ -5,15 +5,14 @@ that it was acknowledged, and so is there whatever becomes of a broker.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import polars as pl
 
-from harness.checks import CannotSay, Conclusion, Missing, Seen, conclude
+from harness.checks import CannotSay, Conclusion, Seen, conclude
 from harness.checks.brokers import election, lost_leader
+from harness.checks.hazard import Hazard
 from harness.checks.liveness import accepted
 from harness.checks.tables import final_table, keys, named_table, only_once
-from harness.errors import ConfigError
 from harness.recording.history import History
 
 
@@ -155,7 +154,7 @@ class EveryChangeIsTold:
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnacknowledgedAtLoss:
+class UnacknowledgedAtLoss(Hazard):
     """Events were on their way to a leader when it was lost.
 
     Seen from outside: clients had been told that their order was accepted, after the leader was lost and before another
@@ -173,14 +172,6 @@ class UnacknowledgedAtLoss:
     log: Log
     leaders: str
     fault: str
-    at_least: int = 1
-    if_missing: ClassVar[Missing] = Missing.VOIDS
-    only_for_rates: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        """Refuse a condition that always holds."""
-        if self.at_least < 1:
-            raise ConfigError(f"at_least must be at least 1, got {self.at_least}: no event would be enough")
 
     def seen(self, history: History) -> Seen:
         """Count them."""

@@ -7,21 +7,21 @@ what has had its effect lies beyond what is committed, and neither can change.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import polars as pl
 
-from harness.checks import CannotSay, Conclusion, Missing, Seen, conclude
+from harness.checks import CannotSay, Conclusion, Seen, conclude
 from harness.checks.books import CONFIRMED, Orders
-from harness.checks.moments import requested_faults
+from harness.checks.hazard import Hazard
+from harness.checks.moments import in_effect
 from harness.checks.tables import final_table, keys, named_table
-from harness.errors import ConfigError
 from harness.recording.episodes import Span
 from harness.recording.history import History
 
 
 @dataclass(frozen=True, kw_only=True)
-class OffsetsDeliveredTwice:
+class OffsetsDeliveredTwice(Hazard):
     """While the consumer was dead, records beyond its committed offsets had had their effect.
 
     Whoever takes its place begins at the committed offsets, so each of these records is delivered a second time.
@@ -40,18 +40,10 @@ class OffsetsDeliveredTwice:
     applied: str
     topic: str
     fault: str
-    at_least: int = 1
-    if_missing: ClassVar[Missing] = Missing.VOIDS
-    only_for_rates: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        """Refuse a condition that always holds."""
-        if self.at_least < 1:
-            raise ConfigError(f"at_least must be at least 1, got {self.at_least}: no record would be enough")
 
     def seen(self, history: History) -> Seen:
         """Count the records."""
-        dead = self._dead(history)
+        dead = in_effect(history, self.fault)[-1]
         committed = {
             row["partition"]: row["committed"]
             for row in self._last(history, self.lag, dead)["partitions"]
@@ -70,22 +62,6 @@ class OffsetsDeliveredTwice:
                 f"dead: they were delivered twice (wanted {self.at_least})"
             ),
         )
-
-    def _dead(self, history: History) -> Span:
-        episodes = [
-            episode
-            for episode in requested_faults(history, self.fault)
-            if episode.seen
-            and not episode.lapsed
-            and episode.since_ns is not None
-            and episode.healing_ns is not None
-        ]
-        if not episodes:
-            raise CannotSay(f"{self.fault} was not seen to begin and to be healed")
-        last = episodes[-1]
-        assert last.since_ns is not None  # noqa: S101 - see above
-        assert last.healing_ns is not None  # noqa: S101
-        return Span(last.since_ns, last.healing_ns)
 
     def _last(self, history: History, probe: str, span: Span) -> Any:
         """What a probe saw last while the consumer was dead."""

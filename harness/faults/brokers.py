@@ -234,8 +234,7 @@ _nobody = Effect(sentence="nobody was chosen, so nobody was hurt", seen=True)
 
 
 def _partitions(stack: Stack, topic: str) -> list[Partition]:
-    at = brokers_of({name: service.address for name, service in stack.services.items()})
-    return [told.partition for told in partitions(at, [topic], timeout_s=_ASK_TIMEOUT_S)]
+    return [told.partition for told in partitions(brokers_of(stack), [topic], timeout_s=_ASK_TIMEOUT_S)]
 
 
 def _in_words(part: Partition) -> str:

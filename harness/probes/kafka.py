@@ -7,7 +7,6 @@ could not see in its reading, so the client itself is kept quiet.
 Not for a drill that takes the group's coordinator away: see `kafka_lag` for what that client does then.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,9 +18,9 @@ from confluent_kafka.admin import AdminClient
 from harness.clock import SYSTEM_CLOCK, Deadline
 from harness.errors import ProbeError
 from harness.probes import Json
-from harness.stack import Stack
+from harness.stack import Address, Stack
+from harness.stack.kafka_partitions import brokers_of
 
-_BROKER = re.compile(r"kafka-\d+")
 _NOT_YET = {
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
@@ -51,16 +50,25 @@ def admin_client(bootstrap: str) -> Any:
     )
 
 
-def bootstrap_of(stack: Stack) -> str:
+def some_brokers(stack: Stack, probe: str) -> dict[int, Address]:
+    """The brokers to ask, by their numbers, at their own addresses.
+
+    Raises:
+        ProbeError: The stack has none.
+    """
+    brokers = brokers_of(stack)
+    if not brokers:
+        raise ProbeError(f"{probe}: this stack has no Kafka: no service is called kafka-1, kafka-2, …")
+    return brokers
+
+
+def bootstrap_of(stack: Stack, probe: str) -> str:
     """The direct addresses of all brokers, `host:port,host:port`.
 
     Raises:
         ProbeError: The stack has none.
     """
-    brokers = [service.address for name, service in sorted(stack.services.items()) if _BROKER.fullmatch(name)]
-    if not brokers:
-        raise ProbeError("this stack has no Kafka: no service is called kafka-1, kafka-2, …")
-    return ",".join(map(str, brokers))
+    return ",".join(map(str, some_brokers(stack, probe).values()))
 
 
 class _Question:
@@ -125,7 +133,7 @@ class KafkaGroup:
         Raises:
             ProbeError: The group's coordinator did not answer within `timeout_s`.
         """
-        question = _Question(self.name, bootstrap_of(stack), timeout_s)
+        question = _Question(self.name, bootstrap_of(stack, self.name), timeout_s)
         found = question.ask("who is in the group", question.admin.describe_consumer_groups, [self.group])
         group = found[self.group]
         members: list[Json] = [

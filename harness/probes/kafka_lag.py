@@ -14,8 +14,9 @@ from typing import Any
 from harness.clock import SYSTEM_CLOCK, Deadline
 from harness.errors import ProbeError
 from harness.probes import Json
+from harness.probes.kafka import some_brokers
 from harness.stack import Address, Stack
-from harness.stack.kafka_partitions import Partition, brokers_of, partitions
+from harness.stack.kafka_partitions import Partition, partitions
 from harness.stack.kafka_wire import Fields, ask, text
 
 Place = tuple[str, int]
@@ -70,11 +71,7 @@ class KafkaLag:
         Raises:
             ProbeError: See `read`.
         """
-        brokers = brokers_of({name: service.address for name, service in stack.services.items()})
-        if not brokers:
-            raise ProbeError(
-                f"{self.name}: this stack has no Kafka: no service is called kafka-1, kafka-2, …"
-            )
+        brokers = some_brokers(stack, self.name)
         deadline = Deadline.after(timeout_s)
         while True:
             try:

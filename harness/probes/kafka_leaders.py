@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from harness.errors import ProbeError
 from harness.probes import Json
+from harness.probes.kafka import some_brokers
 from harness.stack import Stack
-from harness.stack.kafka_partitions import brokers_of, partitions
+from harness.stack.kafka_partitions import partitions
 
-_EACH_S = (
-    0.5  # a broker that lives answers in milliseconds; one that stands still must not hold the reading up
-)
+# A broker that lives answers in milliseconds; one that stands still must not hold the reading up.
+_EACH_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +30,7 @@ class KafkaLeaders:
         Raises:
             ProbeError: No broker answered, or none knows one of the topics.
         """
-        brokers = brokers_of({name: service.address for name, service in stack.services.items()})
-        if not brokers:
-            raise ProbeError(
-                f"{self.name}: this stack has no Kafka: no service is called kafka-1, kafka-2, …"
-            )
+        brokers = some_brokers(stack, self.name)
         found = partitions(brokers, self.topics, timeout_s=min(timeout_s, _EACH_S))
         if unknown := sorted(set(self.topics) - {told.partition.topic for told in found}):
             raise ProbeError(

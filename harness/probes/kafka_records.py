@@ -44,7 +44,7 @@ class KafkaRecords:
         deadline = Deadline.after(timeout_s)
         consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap_of(stack),
+                "bootstrap.servers": bootstrap_of(stack, self.name),
                 "client.id": "drillbook-records",
                 "group.id": "drillbook-records",  # the library wants one; nothing is joined or committed
                 "enable.auto.commit": False,

@@ -21,7 +21,7 @@ from harness.errors import RecordingError, RecordingLostError
 from harness.recording.records import FORMAT_VERSION, Finding, RunInfo, Stream, Verdict
 
 RUN_FILE = "run.json"
-PIECE_BYTES = 1 << 22
+_READ_BYTES = 1 << 22
 # What a decoder says of a line that is none of ours; the last of them, when it is nested too deeply to be one.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 # What a clock can show. A recording may say anything, and beyond this no sum of two moments is one.
@@ -184,7 +184,7 @@ def extent(path: Path) -> Extent | None:
         lines = whole = size = 0
         with path.open("rb") as file:
             # In pieces: the pages of a mapped file count as memory of who looks at them.
-            while piece := file.read(PIECE_BYTES):
+            while piece := file.read(_READ_BYTES):
                 lines += piece.count(b"\n")
                 whole = size + last + 1 if (last := piece.rfind(b"\n")) >= 0 else whole
                 size += len(piece)

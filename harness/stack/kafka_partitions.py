@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
-from harness.stack import Address
+from harness.stack import Address, Stack
 from harness.stack.kafka_wire import Fields, ask, text
 
 _METADATA, _VERSION = 3, 7  # the first version that tells epochs
@@ -57,10 +57,10 @@ class Believed:
     told_by: tuple[int, ...]
 
 
-def brokers_of(addresses: Mapping[str, Address]) -> dict[int, Address]:
-    """Brokers by their numbers, out of a stack's services by their names kafka-1, kafka-2 and so on."""
-    found = {name: _BROKER.fullmatch(name) for name in addresses}
-    return {int(match[1]): addresses[name] for name, match in sorted(found.items()) if match}
+def brokers_of(stack: Stack) -> dict[int, Address]:
+    """The brokers' own addresses by their numbers: a stack's services kafka-1, kafka-2 and so on. Empty without any."""
+    found = {name: _BROKER.fullmatch(name) for name in stack.services}
+    return {int(match[1]): stack.services[name].address for name, match in sorted(found.items()) if match}
 
 
 def partitions(

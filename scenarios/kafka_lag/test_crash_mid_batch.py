@@ -9,7 +9,7 @@ import pytest
 from harness.checks import Claim, Kind
 from harness.checks.evidence import HealthyBefore
 from harness.checks.redelivery import OffsetsDeliveredTwice, ToldOnce
-from harness.faults.moments import KilledMidBatch
+from harness.faults.mid_batch import KilledMidBatch
 from harness.faults.schedule import Planned
 from harness.faults.slow_links import AddedLatency
 from harness.runner import Chaos, Load

@@ -13,7 +13,7 @@ from typing import TypeVar
 from pydantic import BaseModel, Field
 
 from target_app.service.backoff import Backoff
-from target_app.service.configuration import Count, Seconds
+from target_app.service.configuration import Seconds
 from target_app.service.metrics import Metrics, tags
 
 T = TypeVar("T")
@@ -22,8 +22,8 @@ T = TypeVar("T")
 class RetrySettings(BaseModel):
     """The settings of `paymentService`; the guide names none, these are resilience4j's defaults."""
 
-    retry_max_attempts: Count = Field(
-        default=3, description="tries of one payment call, the first one included"
+    retry_max_attempts: int = Field(
+        default=3, ge=1, le=10, description="tries of one payment call, the first one included"
     )
     retry_wait_duration_s: Seconds = Field(
         default=0.5, description="pause before the second try, doubling, half of it drawn by chance"

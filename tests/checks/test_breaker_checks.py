@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.checks import CannotSay, Conclusion
 from harness.checks.breaker import BreakerAsModelled, BreakerCountsEveryCall
-from harness.checks.breaker_log import BreakerLog, FailedCalls, KeptCalling
+from harness.checks.breaker_log import BreakerLog, KeptCalling
 from harness.errors import ConfigError
 from harness.models.breaker import BreakerConfig
 from harness.recording.records import Verdict
@@ -281,15 +281,12 @@ def test_without_the_callees_count_nothing_is_said(
         counted(tmp_path, innocent(), **told)
 
 
-def test_evidence_counts_failures_and_callers_that_were_held_back(tmp_path: Path) -> None:
+def test_evidence_counts_callers_that_were_held_back(tmp_path: Path) -> None:
     history = Drill(tmp_path).reading("events", innocent()).ended()
-    assert FailedCalls(log=LOG, at_least=8).seen(history).ok
-    assert not FailedCalls(log=LOG, at_least=9).seen(history).ok
     assert KeptCalling(log=LOG, at_least=4).seen(history).ok
     assert not KeptCalling(log=LOG, at_least=5).seen(history).ok
 
 
-@pytest.mark.parametrize("kind", [FailedCalls, KeptCalling])
-def test_evidence_that_always_holds_is_refused(kind: type[FailedCalls] | type[KeptCalling]) -> None:
+def test_evidence_that_always_holds_is_refused() -> None:
     with pytest.raises(ConfigError, match="would be enough"):
-        kind(log=LOG, at_least=0)
+        KeptCalling(log=LOG, at_least=0)

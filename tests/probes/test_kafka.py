@@ -73,7 +73,7 @@ def test_probes_go_to_the_brokers_own_addresses_and_to_no_one_else_s(cluster: Fa
     KafkaGroup(name="group", group="g").read(BROKERS, timeout_s=2)
     assert cluster.bootstraps == ["127.0.0.1:24001,127.0.0.1:24002"]
     with pytest.raises(ProbeError, match="no Kafka"):
-        bootstrap_of(stack_of(orders=Address("127.0.0.1", 1)))
+        bootstrap_of(stack_of(orders=Address("127.0.0.1", 1)), "group")
 
 
 def test_members_come_with_what_they_own(cluster: FakeCluster) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from harness.stack import Address
 from harness.stack.kafka_partitions import Believed, Partition, believed, brokers_of, partitions
+from tests.probes.fake_target import stack_of
 from tests.stack.kafka_answers import METADATA, metadata_answer, read_request
 from tests.stack.loopback import Loopback, free_port, silent_server
 
@@ -89,7 +90,7 @@ def test_a_topic_that_a_broker_does_not_know_is_told_by_nobody() -> None:
 @pytest.mark.parametrize("name", ["kafka-controller", "kafka", "kafka-1x", "orders"])
 def test_only_data_brokers_are_asked(name: str) -> None:
     here = Address("127.0.0.1", 1)
-    assert brokers_of({name: here, "kafka-12": here}) == {12: here}
+    assert brokers_of(stack_of(**{name: here, "kafka-12": here})) == {12: here}
 
 
 def test_whole_is_led_with_every_replica_in_sync() -> None:

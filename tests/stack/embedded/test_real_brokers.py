@@ -43,7 +43,7 @@ def ports_called_by(stack: EmbeddedStack, name: str) -> set[int]:
 
 
 def told(stack: EmbeddedStack) -> list[Believed]:
-    at = brokers_of({name: service.address for name, service in stack.services.items()})
+    at = brokers_of(stack)
     return list(partitions(at, [TOPIC], timeout_s=1))
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from harness.errors import ConfigError, FaultError, ProbeError
-from harness.faults import moments
-from harness.faults.moments import KilledMidBatch
+from harness.faults import mid_batch
+from harness.faults.mid_batch import KilledMidBatch
 from harness.stack import State
 from tests.faults.contract import keeps_the_contract
 from tests.faults.fake_stack import FakeStack, service_of
@@ -55,8 +55,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
             del timeout_s
             return next_of("effects")
 
-    monkeypatch.setattr(moments, "KafkaLag", Lag)
-    monkeypatch.setattr(moments, "SqlTable", Table)
+    monkeypatch.setattr(mid_batch, "KafkaLag", Lag)
+    monkeypatch.setattr(mid_batch, "SqlTable", Table)
     return looks
 
 
