@@ -19,14 +19,14 @@ def course(run_dir: Path, open_orders: dict[float, int]) -> Course:
 
 
 def test_it_is_noticed_by_more_than_steady_had_and_over_when_that_never_comes_back(tmp_path: Path) -> None:
-    found = course(tmp_path, {8: 1, 12: 2, 16: 0, 27: 2, 29: 9, 44: 30, 47: 20, 49: 2, 50: 3, 52: 1, 54: 0})
+    found = course(tmp_path, {8: 1, 12: 2, 16: 0, 27: 5, 29: 6, 44: 30, 47: 20, 49: 5, 50: 6, 52: 5, 54: 0})
     assert found.noticed_s == pytest.approx(3.0)
     assert found.over_s == pytest.approx(6.5)
     assert found.poll_s == pytest.approx(15.0)
 
 
 def test_a_fault_that_no_order_had_to_wait_for_has_neither(tmp_path: Path) -> None:
-    found = course(tmp_path, {8: 2, 12: 3, 27: 2, 44: 3, 47: 1})
+    found = course(tmp_path, {8: 2, 12: 3, 27: 6, 44: 3, 47: 1})
     assert (found.noticed_s, found.over_s) == (None, None)
     assert "| – | – |" in found.row
 
