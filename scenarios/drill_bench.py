@@ -139,8 +139,9 @@ def courses_section(found: Sequence[Course]) -> list[str]:
     how = (
         "From the recordings of that session. A fault *bit* and was *gone* when its effect had been measured on the "
         "wire or told by the machine. It was *noticed* at the first reading with clearly more open orders than steady "
-        f"had at its worst (over {BY_CHANCE} more), and *over* at the first of those that never had more again. Open orders are read every half second "
-        f"(at worst {polled:.2f} s apart, in the median drill): that is how late such a moment may be seen."
+        f"had at its worst (over {BY_CHANCE} more), and *over* at the first of those that never had more again. Open "
+        f"orders are read every half second (at worst {polled:.2f} s apart, in the median drill): that is how late "
+        "such a moment may be seen."
     )
     return [
         "## Detection and recovery",
