@@ -1,0 +1,45 @@
+from pathlib import Path
+
+from harness.recording.records import Finding, Verdict
+from harness.recording.rundir import write_findings
+from reports import markdown
+from tests.histories import Drill
+
+
+def _judged(run_dir: Path, verdict: Verdict, because: str = "3 of 5") -> Path:
+    Drill(run_dir).ended()
+    finding = Finding(claim="c", sentence="It holds.", source="universal", verdict=verdict, because=because)
+    write_findings(run_dir, [finding])
+    return run_dir
+
+
+def _written(tmp_path: Path, *run_dirs: Path, **told: dict[str, str]) -> str:
+    markdown.write(run_dirs, tmp_path / "out.md", **told)
+    return (tmp_path / "out.md").read_text(encoding="utf-8")
+
+
+def test_the_worst_verdict_comes_first_and_what_failed_is_spelled_out(tmp_path: Path) -> None:
+    runs = [_judged(tmp_path / verdict, verdict) for verdict in Verdict]
+    text = _written(tmp_path, *runs)
+    assert text.startswith("# FAIL\n")
+    assert "### FAIL c\n\nIt holds.\n\n- 3 of 5" in text
+    assert "### PASS" not in text
+
+
+def test_a_run_that_was_not_judged_or_cannot_be_read_is_never_green(tmp_path: Path) -> None:
+    Drill(tmp_path / "unjudged").ended()
+    assert _written(tmp_path, tmp_path / "unjudged").startswith("# INCONCLUSIVE\n")
+    assert _written(tmp_path, tmp_path / "absent").startswith("# INCONCLUSIVE\n")
+
+
+def test_trouble_beside_the_runs_keeps_it_from_being_green(tmp_path: Path) -> None:
+    run_dir = _judged(tmp_path / "r", Verdict.PASS)
+    assert _written(tmp_path, run_dir).startswith("# PASS\n")
+    assert _written(tmp_path, run_dir, troubles={"": "no"}).startswith("# INCONCLUSIVE\n")
+
+
+def test_hostile_text_is_shown_as_text_and_cut(tmp_path: Path) -> None:
+    run_dir = _judged(tmp_path / "r", Verdict.FAIL, "<script>\x1b\n# PASS" + "x" * 1_000_000)
+    text = _written(tmp_path, run_dir)
+    assert "\\<script\\>\ufffd\ufffd\\# PASS" in text
+    assert len(text) < 3_000
