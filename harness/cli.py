@@ -9,6 +9,7 @@ import math
 import os
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -24,6 +25,7 @@ from harness.listening import whoever_listens
 
 LEASE_MIN_MIN = 0.1  # minutes; a stack takes a good part of that to start
 LEASE_MAX_MIN = 7 * 24 * 60.0  # what nobody has looked for in a week is forgotten
+ENDINGS = {"html": ".html", "markdown": ".md"}  # of the reports that people read
 _COMPLETING = "_DRILL_COMPLETE"  # set by the shell after a Tab
 
 app = typer.Typer(
@@ -125,6 +127,25 @@ def judge(run_dir: flags.RunDir, json: flags.Json = False) -> None:
     if json:
         print_judged(as_data(judgement), code)
     raise typer.Exit(code)
+
+
+@app.command(name="report")
+def report_(run_dir: flags.RunDir, format_: flags.ReportFormat = "html", out: flags.Out = None) -> None:
+    """Write a page about a recording, with nothing running.
+
+    RUN_DIR is the folder of one run, as `drill run` printed it. Exit code 0: it is written, whatever its verdict is.
+    """
+    from harness.recording.rundir import read_run  # noqa: PLC0415 - see the module
+    from harness.reporting import ready_for, writer  # noqa: PLC0415
+
+    if format_ not in ENDINGS:
+        raise ConfigError(f"format must be one of {', '.join(ENDINGS)}, got {format_!r}.")
+    read_run(run_dir)  # refused before an earlier page is removed
+    write = writer(format_)
+    page = out or Path(f"drill-report{ENDINGS[format_]}")
+    ready_for(page)
+    write([run_dir], page, skipped={}, troubles={})
+    typer.echo(str(page))
 
 
 @app.command()

@@ -85,6 +85,10 @@ Runs = Annotated[
     Path | None, typer.Option(help="Folder that recordings go to. [default: runs]", metavar="FOLDER")
 ]
 Junit = Annotated[Path | None, typer.Option(help="Write JUnit XML to this file as well.", metavar="FILE")]
+ReportFormat = Annotated[str, typer.Option("--format", help="html or markdown.", metavar="FORMAT")]
+Out = Annotated[
+    Path | None, typer.Option(help="The file to write. [default: drill-report.html]", metavar="FILE")
+]
 Baseline = Annotated[
     Path | None,
     typer.Option(help="The file of the baseline. [default: drill-baseline.json]", metavar="FILE"),
