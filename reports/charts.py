@@ -59,7 +59,12 @@ def charts(history: History) -> list[Chart]:
         if found:
             rows = tuple((plain(b.name), f"{b.start_s:.1f}", f"{b.end_s:.1f}") for b in found)
             drawn.append(
-                Chart(title=title, svg=bands(axis, found, title), columns=("name", "from, s", "to, s"), rows=rows)
+                Chart(
+                    title=title,
+                    svg=bands(axis, found, title),
+                    columns=("name", "from, s", "to, s"),
+                    rows=rows,
+                )
             )
     return [*drawn, *_operations(history, axis, zero), *_readings(history, axis, zero)]
 

@@ -132,7 +132,9 @@ def _warnings(history: History, findings: Sequence[Finding]) -> list[str]:
     if not findings:
         found.append("the run was not judged: `drill judge` does that")
     elif len({finding.claim for finding in findings}) < len(run.claims):
-        found.append(f"{len(findings)} findings for {len(run.claims)} claims: judge it again with `drill judge`")
+        found.append(
+            f"{len(findings)} findings for {len(run.claims)} claims: judge it again with `drill judge`"
+        )
     run_dir = history.run_dir.resolve()
     beside = [path.parent for path in sorted(run_dir.parent.glob("*/run.json"))]
     if run_dir in superseded(beside):
@@ -149,7 +151,9 @@ def _sentence(history: History, findings: Sequence[Finding]) -> str:
         if findings
         else "nothing was concluded"
     )
-    decisive = next((f for v in (Verdict.FAIL, Verdict.INCONCLUSIVE) for f in findings if f.verdict is v), None)
+    decisive = next(
+        (f for v in (Verdict.FAIL, Verdict.INCONCLUSIVE) for f in findings if f.verdict is v), None
+    )
     why = f" {decisive.claim}: {decisive.because}." if decisive else ""
     told = f"{history.operations.height} operations were sent under {faults}; {seen}."
     return plain(told + why, 1200)
@@ -168,7 +172,9 @@ def _claim(finding: Finding, anchors: Mapping[str, str]) -> ClaimShown:
     )
 
 
-def _operations(history: History, findings: Sequence[Finding]) -> tuple[list[tuple[str, OperationShown]], str]:
+def _operations(
+    history: History, findings: Sequence[Finding]
+) -> tuple[list[tuple[str, OperationShown]], str]:
     """The operations that findings name, then the first that were not ok."""
     keys = [key for finding in findings for key in finding.examples]
     frame = history.operations

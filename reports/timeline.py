@@ -59,7 +59,7 @@ def bands(axis: Axis, found: Sequence[Band], label: str) -> Markup:
     drawn, ends = [], list[float]()
     for band in found:
         row = next((n for n, end in enumerate(ends) if end <= band.start_s), len(ends))
-        ends[row:row + 1] = [band.end_s]
+        ends[row : row + 1] = [band.end_s]
         x, end = axis.x(band.start_s), axis.x(band.end_s)
         drawn.append(
             Markup(
@@ -112,8 +112,10 @@ def lines(axis: Axis, series: Sequence[Series], label: str) -> Markup:
         if path:
             # A single reading would be a path without length, which shows nothing.
             drawn.append(
-                Markup('<path class="line {}" d="{}"/>').format(one.kind, " ".join(path) + (" h2" if len(path) == 1 else ""))
-            )  # fmt: skip
+                Markup('<path class="line {}" d="{}{}"/>').format(
+                    one.kind, " ".join(path), " h2" if len(path) == 1 else ""
+                )
+            )
     return _svg(drawn, label, height=height + _TOP + 20)
 
 
@@ -139,7 +141,8 @@ def _grid(axis: Axis, top: float, height: int) -> Iterator[Markup]:
     for share in (0.0, 0.5, 1.0):
         y = _TOP + height * (1 - share)
         yield Markup(
-            '<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/><text class="tick" x="{}" y="{:.1f}">{:.4g}</text>'
+            '<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
+            '<text class="tick" x="{}" y="{:.1f}">{:.4g}</text>'
         ).format(LEFT, WIDTH - RIGHT, y, y, LEFT / 2, y + 4, top * share)  # fmt: skip
     for part in range(6):
         at_s = axis.start_s + (axis.end_s - axis.start_s) * part / 5
