@@ -1,0 +1,191 @@
+"""What probes saw, along the axis: whatever was read again and again and changed.
+
+A page knows no target. What it can draw it knows by its form: a figure, a table (its rows are counted), an object with
+figures in it; and some forms that the field has standard ones for, such as the events of a circuit breaker or the
+in-sync replicas of partitions.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+
+from harness.recording.history import History
+from harness.recording.rundir import UNREADABLE
+from reports.axis import Axis
+from reports.lanes import Lane, Line, Point, Shape, Stretch, in_steps, number, states_in_steps
+from reports.text import plain
+
+LANES_MAX = 12
+_VALUE_BYTES_MAX = 200_000  # of a reading that is drawn: larger ones are tables to be compared, not gauges
+_EVENTS_BYTES_MAX = 16_000_000
+_COUNTERS = {"all_s", "busy_s", "ours_s"}
+
+
+def reading_lanes(history: History, axis: Axis) -> Iterator[Lane]:
+    """Each probe's figures that changed during the run."""
+    drawn = 0
+    for probe in sorted(history.probes, key=_urgency):
+        found: dict[str, list[Point]] = {}
+        missed: list[float] = []
+        counted: list[tuple[float, Mapping[str, float]]] = []
+        for line in history.reading_lines(probe):
+            at_s = axis.at_s(line.at_ns)
+            if line.final or line.length > _VALUE_BYTES_MAX or not axis.holds(at_s):
+                continue
+            if line.error:
+                missed.append(at_s)
+                for points in found.values():
+                    points.append((at_s, None))
+                continue
+            value = _decoded(history.reading_text(line))
+            if isinstance(value, dict) and value.keys() >= _COUNTERS:
+                counted.append((at_s, value))
+                continue
+            for name, figure in figures(value):
+                found.setdefault(name, []).append((at_s, figure))
+        if counted:
+            yield _processor(axis, counted)
+        for name, points in found.items():
+            if len({value for _, value in points if value is not None}) > 1 and drawn < LANES_MAX:
+                drawn += 1
+                yield _lane(axis, probe, name, points, missed)
+
+
+def _urgency(probe: str) -> tuple[bool, str]:
+    """Lag first, the machine last; between them by name."""
+    return "machine" in probe, "" if "lag" in probe else probe
+
+
+def _lane(axis: Axis, probe: str, name: str, points: list[Point], missed: list[float]) -> Lane:
+    title = plain(probe, 60).replace("_", " ") + (f": {plain(name, 60)}" if name else "")
+    line = Line(name=title, kind="read", points=tuple(points), steps=in_steps(axis, points))
+    return Lane(title=title, shape=Shape.READINGS, lines=(line,), missed_s=tuple(missed))
+
+
+def _decoded(text: bytes) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except UNREADABLE:
+        return None
+
+
+def figures(value: Any) -> Iterator[tuple[str, float]]:
+    """What can be drawn of one reading, each with a name."""
+    if isinstance(value, list):
+        rows = [row for row in value if isinstance(row, dict)]
+        if replicas := [row["isr"] for row in rows if isinstance(row.get("isr"), list)]:
+            yield "fewest in-sync replicas", float(min(map(len, replicas)))
+            yield "partitions without a leader", float(sum(row.get("leader") in (-1, None) for row in rows))
+        else:
+            yield "rows", float(len(value))
+            for name in ("lag",):
+                if found := [figure for row in rows if (figure := number(row.get(name))) is not None]:
+                    yield name, sum(found)
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            if (figure := number(part)) is not None:
+                yield name, figure
+    elif (figure := number(value)) is not None:
+        yield "", figure
+
+
+def _processor(axis: Axis, counted: list[tuple[float, Mapping[str, float]]]) -> Lane:
+    """Counters of processor time as shares of the time between two readings."""
+    busy: list[Point] = []
+    others: list[Point] = []
+    for (_, before), (at_s, after) in pairwise(counted):
+        grown = {name: _grown(before, after, name) for name in _COUNTERS}
+        if grown["all_s"] > 0:
+            busy.append((at_s, 100 * grown["busy_s"] / grown["all_s"]))
+            others.append((at_s, 100 * max(0.0, grown["busy_s"] - grown["ours_s"]) / grown["all_s"]))
+    lines = tuple(
+        Line(name=name, kind=kind, points=tuple(points), steps=in_steps(axis, points))
+        for name, kind, points in (
+            ("all that was in use", "read", busy),
+            ("by others than the drill", "p99", others),
+        )
+    )
+    return Lane(title="Processor time of the machine", shape=Shape.READINGS, unit="%", lines=lines)
+
+
+def _grown(before: Mapping[str, float], after: Mapping[str, float], name: str) -> float:
+    first, second = number(before.get(name)), number(after.get(name))
+    return 0.0 if first is None or second is None else second - first
+
+
+def breaker_lanes(history: History, axis: Axis) -> Iterator[Lane]:
+    """The states of each circuit breaker, from the events that Spring's actuator tells of it."""
+    for probe in history.probes:
+        line = history.final_line(probe)
+        if line is None or line.length > _EVENTS_BYTES_MAX:
+            continue
+        rows = _decoded(history.reading_text(line)) if _may_be_events(history.reading_text(line)) else None
+        if not isinstance(rows, list):
+            continue
+        changes: dict[str, list[tuple[float, str, str]]] = {}
+        for row in rows:
+            if change := _change(row, history, axis):
+                changes.setdefault(str(row.get("circuitBreakerName")), []).append(change)
+        for name, found in changes.items():
+            stretches = tuple(_states(sorted(found), axis))
+            yield Lane(
+                title=f"State of the circuit breaker {plain(name, 60)}",
+                shape=Shape.STATES,
+                stretches=stretches,
+                state_steps=states_in_steps(axis, stretches),
+            )
+
+
+def _may_be_events(text: bytes) -> bool:
+    return b'"stateTransition"' in text and b'"creationTime"' in text
+
+
+def _change(row: Any, history: History, axis: Axis) -> tuple[float, str, str] | None:
+    """When a breaker went from which state to which; None for any other event."""
+    if not isinstance(row, dict) or not isinstance(row.get("stateTransition"), str):
+        return None
+    before, _, after = row["stateTransition"].partition("_TO_")
+    try:
+        wall_s = datetime.fromisoformat(str(row.get("creationTime"))).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
+    at_s = axis.at_s(wall_s * 1e9 + history.wall_offset_ns)
+    return (at_s, before, after) if after and axis.holds(at_s) else None
+
+
+def _states(changes: list[tuple[float, str, str]], axis: Axis) -> Iterator[Stretch]:
+    since_s, state = 0.0, changes[0][1]
+    for at_s, _, after in [*changes, (axis.seconds, "", "")]:
+        name = plain(state, 30).replace("_", " ")
+        yield Stretch(name=name, kind=f"state {_state_kind(state)}", start_s=since_s, end_s=at_s)
+        since_s, state = at_s, after
+
+
+def _state_kind(state: str) -> str:
+    return {"OPEN": "open", "FORCED_OPEN": "open", "HALF_OPEN": "half-open", "CLOSED": "closed"}.get(
+        state, "other"
+    )
+
+
+def stall_lanes(history: History, axis: Axis) -> Iterator[Lane]:
+    """When the machine or its disk stood still, if it did: what happened then may be their doing."""
+    for title, beats in (
+        ("The machine stood still", history.machine),
+        ("Its disk stood still", history.disk),
+    ):
+        points = [
+            (axis.at_s(beat.at_ns), beat.late_ms) for beat in beats if axis.holds(axis.at_s(beat.at_ns))
+        ]
+        if any(late_ms > 0 for _, late_ms in points):
+            steps = in_steps(axis, points)
+            values = tuple(
+                ((index + 0.5) * axis.step_s, float(told) if told else None)
+                for index, told in enumerate(steps)
+            )
+            line = Line(name=title, kind="unknown", points=values, steps=steps)
+            yield Lane(
+                title=title, shape=Shape.BARS, unit="ms", lines=(line,), note="the longest of each step"
+            )

@@ -1,0 +1,157 @@
+"""The top of a page: the verdict in a sentence, and the four questions that anybody asks next.
+
+What does the guide claim, what was done, what was seen, and how sure is that? Each answer is put together from the
+findings and the recording; nothing here judges.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from harness.recording.history import History
+from harness.recording.records import Finding, Outcome, Phase, Verdict
+from reports.answers import latency_ms
+from reports.axis import Axis
+from reports.standing import Standing
+from reports.text import counted, figure, listed, plain
+
+UNIVERSAL = "universal"
+SEEN, MISSING = "seen: ", "MISSING: "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A question that anybody asks of a verdict, and what there is to say."""
+
+    question: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """The top of a page."""
+
+    sentence: str
+    answers: tuple[Answer, ...]
+
+
+def summary_of(history: History, findings: Sequence[Finding], standing: Standing, axis: Axis) -> Summary:
+    """Say what a run came to."""
+    answers = (
+        ("What the guide claims", _claimed(findings)),
+        ("What was done", _done(history, axis)),
+        ("What was seen", _seen(history, findings)),
+        ("How sure that is", _sure(history, findings, standing)),
+    )
+    return Summary(
+        sentence=plain(_sentence(history, findings, standing), 700),
+        answers=tuple(
+            Answer(question=question, sentences=tuple(plain(told, 500) for told in sentences))
+            for question, sentences in answers
+        ),
+    )
+
+
+def own(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings about what this scenario is for; the others are claimed of every run."""
+    return [finding for finding in findings if finding.source != UNIVERSAL]
+
+
+def _sentence(history: History, findings: Sequence[Finding], standing: Standing) -> str:
+    bitten = [f"“{fault.title}”" for fault in history.faults if fault.since_ns is not None]
+    under = f"while {listed(bitten)} had {'its' if len(bitten) == 1 else 'their'} effect" if bitten else ""
+    under = under or "with no fault that had an effect"
+    by_verdict = {verdict: [f for f in findings if f.verdict is verdict] for verdict in Verdict}
+    hold = f"{len(by_verdict[Verdict.PASS])} of {counted(len(findings), 'claim')}"
+    if failed := by_verdict[Verdict.FAIL]:
+        decisive = (own(failed) or failed)[0]
+        others = f" {counted(len(failed) - 1, 'other claim')} failed too." if len(failed) > 1 else ""
+        return f"It is not true that “{decisive.sentence.rstrip('.')}”: {decisive.because}.{others}"
+    if not findings:
+        return "Nothing was concluded: this run has not been judged."
+    if said_nothing := by_verdict[Verdict.INCONCLUSIVE]:
+        decisive = (own(said_nothing) or said_nothing)[0]
+        return (
+            f"Nothing can be said about {counted(len(said_nothing), 'claim')}, such as "
+            f"“{decisive.sentence.rstrip('.')}”: {decisive.because}. {hold} held {under}."
+        )
+    if standing.verdict is not Verdict.PASS:
+        return f"{hold} held {under}, but that proves nothing: {standing.warnings[0]}"
+    return f"All {counted(len(findings), 'claim')} held {under}."
+
+
+def _claimed(findings: Sequence[Finding]) -> Iterator[str]:
+    special = own(findings)
+    for heading, number in Counter(finding.source for finding in special).items():
+        yield f"Under “{heading}”, {counted(number, 'claim')} of the guide:"
+    yield from (finding.sentence for finding in special)
+    if general := len(findings) - len(special):
+        more = "And what must hold of every run: " if special else "What must hold of every run: "
+        yield f"{more}{counted(general, 'claim')}, listed below."
+
+
+def _done(history: History, axis: Axis) -> Iterator[str]:
+    operations = history.operations
+    rate = history.run.promised.get("rate_per_s")
+    planned = f", {rate:g} a second as planned" if isinstance(rate, int | float) else ""
+    names = listed([str(name) for name in operations["name"].unique().sort().to_list()])
+    yield f"{operations.height:,} {names or 'operations'} were sent{planned}."
+    for fault in history.faults:
+        if fault.since_ns is None:
+            yield f"{fault.title}: was not seen to have its effect. {fault.effect}"
+            continue
+        since_s = axis.at_s(fault.since_ns)
+        until = (
+            "never seen to be healed" if fault.healed_ns is None else f"to {axis.at_s(fault.healed_ns):.1f} s"
+        )
+        lapsed = f" It was gone before it was to be healed: {fault.lapsed}." if fault.lapsed else ""
+        yield f"{fault.title}, from {since_s:.1f} s {until}: {fault.effect}.{lapsed}"
+    if not history.faults:
+        yield "Nothing was broken: this run shows that the target is well, and that the claims can hold at all."
+    if history.run.variants:
+        yield f"The target ran with {listed(list(history.run.variants))} switched on: a defect planted on purpose."
+
+
+def _seen(history: History, findings: Sequence[Finding]) -> Iterator[str]:
+    for finding in findings:
+        if finding.verdict is not Verdict.PASS:
+            yield f"{finding.verdict}: {finding.sentence.rstrip('.')}: {finding.because}."
+    for finding in own(findings):
+        if finding.verdict is Verdict.PASS:
+            yield f"{finding.because}."
+    outcomes = Counter(history.operations["outcome"].to_list())
+    told = [f"{outcomes[outcome.value]:,} {outcome.value}" for outcome in Outcome if outcomes[outcome.value]]
+    yield f"Operations: {listed(told) or 'none'}."
+    slow = [
+        f"{figure(ms)} ms in {phase.value}"
+        for phase in (Phase.STEADY, Phase.IMPACT, Phase.HEAL)
+        if (ms := latency_ms(history, phase, 0.99)) is not None
+    ]
+    if slow:
+        yield f"99 of 100 answers came within {listed(slow)}."
+
+
+def _sure(history: History, findings: Sequence[Finding], standing: Standing) -> Iterator[str]:
+    evidence = {line for finding in findings for line in finding.evidence}
+    if evidence:
+        missing = sum(line.startswith(MISSING) for line in evidence)
+        seen = sum(line.startswith(SEEN) for line in evidence)
+        lacks = f", {missing} of them missing" if missing else ""
+        yield f"The claims rest on {counted(len(evidence), 'condition')}: {seen} were seen to be met{lacks}."
+    yield from (f"Precision: {told}." for told in dict.fromkeys(f.precision for f in findings if f.precision))
+    gaps = [
+        (later.at_ns - earlier.at_ns) / 1e9
+        for probe in history.probes
+        for earlier, later in pairwise(line for line in history.reading_lines(probe) if not line.final)
+    ]
+    if gaps:
+        yield f"Probes looked every {figure(round(median(gaps), 2))} s, so what they saw is known to ± that."
+    if history.machine:
+        late = max(beat.late_ms for beat in history.machine)
+        yield f"The machine held the drill up for at most {figure(round(late, 1))} ms at a time."
+    if standing.warnings:
+        yield f"{counted(len(standing.warnings), 'thing')} about this recording, told below, stands against it."
+    else:
+        yield "The recording is whole: every stream has the lines, and the digest, that it had when the run ended."

@@ -1,0 +1,163 @@
+"""The operations behind a verdict, each with the trail that it left in the target's own books.
+
+A finding names keys. Whoever doubts it wants to see what the client asked and was told, and what the target's tables
+say of that key: two charges beside one order say more than any sentence.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from harness.recording.history import History
+from harness.recording.records import Finding, Outcome, Verdict
+from harness.recording.rundir import UNREADABLE
+from reports.axis import Axis
+from reports.text import counted, figure, plain
+
+NAMED_MAX, BAD_MAX, SLOW_MAX = 60, 40, 5
+TRAILS_MAX = 12
+ROWS_MAX = 20
+_TABLE_BYTES_MAX = 8_000_000  # of one final reading; a larger one is not searched
+_ROW_CHARS_MAX = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A row of the target's own that mentions an operation."""
+
+    reading: str
+    told: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationShown:
+    """One operation.
+
+    Attributes:
+        why: Why it is shown.
+        records: What final readings say of it.
+    """
+
+    anchor: str
+    key: str
+    name: str
+    outcome: str
+    due_s: str
+    latency_ms: str
+    asked: str
+    answer: str
+    why: str
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operations:
+    """Those of a run that are shown, and how they were chosen."""
+
+    told: str
+    shown: tuple[OperationShown, ...]
+    anchors: dict[str, str]
+
+
+def operations_shown(history: History, findings: Sequence[Finding], axis: Axis) -> Operations:
+    """The operations that findings name, those that were not ok, and the slowest."""
+    frame = history.operations
+    worst_first = sorted(findings, key=lambda found: -found.verdict.badness)
+    naming = {key: found for found in reversed(worst_first) for key in found.examples}
+    named = frame.filter(pl.col("key").is_in(list(naming)))
+    bad = frame.filter((pl.col("outcome") != Outcome.OK.value) & ~pl.col("key").is_in(list(naming)))
+    fine = frame.filter((pl.col("outcome") == Outcome.OK.value) & ~pl.col("key").is_in(list(naming)))
+    slow = fine.sort(pl.col("done_ns") - pl.col("intended_ns"), descending=True, nulls_last=True)
+    chosen = [
+        *((row, _named_by(naming[row["key"]])) for row in named.head(NAMED_MAX).iter_rows(named=True)),
+        *((row, "not ok") for row in bad.head(BAD_MAX).iter_rows(named=True)),
+        *((row, "among the slowest") for row in slow.head(SLOW_MAX).iter_rows(named=True)),
+    ]
+    keys = list(dict.fromkeys(row["key"] for row, _ in chosen))[:TRAILS_MAX]
+    records = _records(history, keys)
+    shown = tuple(_shown(row, why, axis, records.get(row["key"], ())) for row, why in chosen)
+    return Operations(
+        told=(
+            f"{counted(frame.height, 'operation')} were sent. Shown are {len(shown)}: of {named.height:,} that a claim "
+            f"names {min(named.height, NAMED_MAX)}, of {bad.height:,} others that were not ok "
+            f"{min(bad.height, BAD_MAX)}, and {min(slow.height, SLOW_MAX)} of the slowest."
+        ),
+        shown=shown,
+        anchors={
+            row["key"]: operation.anchor
+            for (row, _), operation in reversed(list(zip(chosen, shown, strict=True)))
+        },
+    )
+
+
+def _named_by(finding: Finding) -> str:
+    how = "proves" if finding.verdict is Verdict.FAIL else "is named by"
+    return f"{how} {plain(finding.claim, 80)}"
+
+
+def _shown(row: dict[str, Any], why: str, axis: Axis, records: Sequence[Record]) -> OperationShown:
+    took_ms = None if row["done_ns"] is None else (row["done_ns"] - row["intended_ns"]) / 1e6
+    answer = [
+        f"status {row['status']}" if row["status"] else "no answer",
+        row["error"],
+        _fields(row["result"]),
+    ]
+    return OperationShown(
+        anchor=f"operation-{row['id']}",
+        key=plain(row["key"], 80),
+        name=plain(row["name"], 80),
+        outcome=row["outcome"],
+        due_s=f"{axis.at_s(row['intended_ns']):.3f}",
+        latency_ms="none" if took_ms is None else figure(took_ms),
+        asked=plain(_fields(row["detail"]), _ROW_CHARS_MAX),
+        answer=plain("; ".join(part for part in answer if part), _ROW_CHARS_MAX),
+        why=why,
+        records=tuple(records),
+    )
+
+
+def _fields(text: str) -> str:
+    """A JSON object as people read it; anything else as it is."""
+    try:
+        value = msgspec.json.decode(text)
+    except (*UNREADABLE, ValueError):
+        return text
+    return _told(value) if isinstance(value, dict) else text
+
+
+def _told(row: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {part if isinstance(part, str) else msgspec.json.encode(part).decode()}"
+        for name, part in row.items()
+        if part is not None
+    )
+
+
+def _records(history: History, keys: Sequence[str]) -> dict[str, tuple[Record, ...]]:
+    """What the final readings say of some keys, in the order of the tables."""
+    found: dict[str, list[Record]] = {key: [] for key in keys}
+    for probe in history.probes:
+        line = history.final_line(probe)
+        if line is None or line.length > _TABLE_BYTES_MAX:
+            continue
+        for key, row in _rows_about(history.reading_text(line), found):
+            if len(found[key]) < ROWS_MAX:
+                told = _told({name: part for name, part in row.items() if part != key})
+                found[key].append(Record(reading=plain(probe, 80), told=plain(told, _ROW_CHARS_MAX)))
+    return {key: tuple(records) for key, records in found.items()}
+
+
+def _rows_about(text: bytes, keys: dict[str, list[Record]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    try:
+        rows = msgspec.json.decode(text)
+    except UNREADABLE:
+        return
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, dict):
+            for part in row.values():
+                if isinstance(part, str) and part in keys:
+                    yield part, row
+                    break
