@@ -56,7 +56,7 @@ lock: $(READY) ## resolve the dependencies anew into requirements.lock (ARGS=--u
 		--no-emit-index-url --no-emit-find-links --group shop --group dev $(ARGS) --output-file $(LOCK) pyproject.toml
 
 clean: ## remove what was made here: environment and caches, but never recordings
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist screenshots .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip itself comes from the lock first, by its hash: the one an older Python brings takes twice as long over the rest.

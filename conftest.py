@@ -9,7 +9,7 @@ import pytest
 pytest_plugins = ["harness.plugin"]
 
 # Rising cost: what fails in milliseconds is told before the first server is started.
-_COSTS = ("slow", "stack")
+_COSTS = ("slow", "browser", "stack")
 
 
 def _cost(item: pytest.Item) -> int:
@@ -19,5 +19,5 @@ def _cost(item: pytest.Item) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first, then slow ones, then those that start real servers; otherwise the order stays."""
+    """Fast tests first, then slow ones, then those that start a browser or real servers; otherwise the order stays."""
     items.sort(key=_cost)

@@ -9,7 +9,6 @@ import math
 import os
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -22,10 +21,10 @@ from harness.errors import ConfigError, DrillError, ExitCode, Interrupted
 from harness.gate_commands import baseline, gate
 from harness.interruption import unwinding
 from harness.listening import whoever_listens
+from harness.report_command import report
 
 LEASE_MIN_MIN = 0.1  # minutes; a stack takes a good part of that to start
 LEASE_MAX_MIN = 7 * 24 * 60.0  # what nobody has looked for in a week is forgotten
-ENDINGS = {"html": ".html", "markdown": ".md"}  # of the reports that people read
 _COMPLETING = "_DRILL_COMPLETE"  # set by the shell after a Tab
 
 app = typer.Typer(
@@ -72,6 +71,7 @@ def run(  # noqa: PLR0913, PLR0917 - one for each flag
     variant: flags.Variants = None,
     runs: flags.Runs = None,
     junit: flags.Junit = None,
+    markdown: flags.Markdown = None,
     scenarios: flags.Scenarios = flags.SCENARIOS,
     json: flags.Json = False,
 ) -> None:
@@ -82,7 +82,8 @@ def run(  # noqa: PLR0913, PLR0917 - one for each flag
     named and skipped is INCONCLUSIVE.
     """
     from harness import sessions  # noqa: PLC0415
-    from harness.reporting import ready_for, refused_data, report, session_data  # noqa: PLC0415
+    from harness.report_files import ready_for  # noqa: PLC0415
+    from harness.reporting import refused_data, session_data, tell  # noqa: PLC0415
     from harness.settings import Settings  # noqa: PLC0415
 
     options = {"profile": profile, "seed": seed, "runtime": runtime, "brokers": brokers, "runs": runs}
@@ -92,15 +93,14 @@ def run(  # noqa: PLR0913, PLR0917 - one for each flag
     arguments += ["-k", keyword] if keyword else []
     try:
         Settings.read(**options, variants=tuple(variant) if variant else None)  # refused before pytest starts
-        if junit is not None:
-            ready_for(junit)
+        ready_for(junit, markdown)
         outcome = sessions.run(scenarios, arguments)
     except DrillError as error:
         if json:
             print_json(refused_data(error))
         raise
     try:
-        report(outcome, junit=junit)
+        tell(outcome, junit=junit, markdown=markdown)
     except DrillError as error:  # of less weight than what the session came to, unless that was PASS
         complain(terminal(), str(error))
         outcome = outcome.with_trouble(str(error), error.exit_code)
@@ -129,23 +129,7 @@ def judge(run_dir: flags.RunDir, json: flags.Json = False) -> None:
     raise typer.Exit(code)
 
 
-@app.command(name="report")
-def report_(run_dir: flags.RunDir, format_: flags.ReportFormat = "html", out: flags.Out = None) -> None:
-    """Write a page about a recording, with nothing running.
-
-    RUN_DIR is the folder of one run, as `drill run` printed it. Exit code 0: it is written, whatever its verdict is.
-    """
-    from harness.recording.rundir import read_run  # noqa: PLC0415 - see the module
-    from harness.reporting import ready_for, writer  # noqa: PLC0415
-
-    if format_ not in ENDINGS:
-        raise ConfigError(f"format must be one of {', '.join(ENDINGS)}, got {format_!r}.")
-    read_run(run_dir)  # refused before an earlier page is removed
-    write = writer(format_)
-    page = out or Path(f"drill-report{ENDINGS[format_]}")
-    ready_for(page)
-    write([run_dir], page, skipped={}, troubles={})
-    typer.echo(str(page))
+app.command()(report)
 
 
 @app.command()

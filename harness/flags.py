@@ -31,6 +31,14 @@ def _profiles_beginning(incomplete: str) -> list[str]:
     return [name for name in ("ci", "guide") if name.startswith(incomplete)]
 
 
+def _formats_beginning(incomplete: str) -> list[str]:
+    return [name for name in ("html", "markdown") if name.startswith(incomplete)]
+
+
+def _recorded_beginning(incomplete: str) -> list[str]:
+    return completion.recorded(incomplete)
+
+
 def _runs_beginning(incomplete: str) -> list[str]:
     return completion.run_dirs(incomplete)
 
@@ -45,6 +53,9 @@ Defects = Annotated[
     typer.Argument(metavar="DEFECT", autocompletion=_defects_beginning, hidden=True),
 ]
 RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", autocompletion=_runs_beginning, hidden=True)]
+Recorded = Annotated[
+    Path, typer.Argument(metavar="RECORDED", autocompletion=_recorded_beginning, hidden=True)
+]
 RunId = Annotated[str | None, typer.Argument(metavar="RUN_ID", hidden=True)]
 
 Keyword = Annotated[
@@ -85,9 +96,26 @@ Runs = Annotated[
     Path | None, typer.Option(help="Folder that recordings go to. [default: runs]", metavar="FOLDER")
 ]
 Junit = Annotated[Path | None, typer.Option(help="Write JUnit XML to this file as well.", metavar="FILE")]
-ReportFormat = Annotated[str, typer.Option("--format", help="html or markdown.", metavar="FORMAT")]
+Markdown = Annotated[
+    Path | None,
+    typer.Option(help="Write Markdown for a pull request to this file as well.", metavar="FILE"),
+]
+ReportFormat = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="html or markdown. [default: html]",
+        metavar="NAME",
+        show_default=False,
+        autocompletion=_formats_beginning,
+    ),
+]
 Out = Annotated[
-    Path | None, typer.Option(help="The file to write. [default: drill-report.html]", metavar="FILE")
+    Path | None,
+    typer.Option(
+        help="The file of the page, or of the index: pages of its runs go beside it. [default: by the recordings]",
+        metavar="FILE",
+    ),
 ]
 Baseline = Annotated[
     Path | None,

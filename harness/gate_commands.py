@@ -19,6 +19,7 @@ def gate(  # noqa: PLR0913, PLR0917 - one for each flag
     brokers: flags.Brokers = None,
     runs: flags.Runs = None,
     junit: flags.Junit = None,
+    markdown: flags.Markdown = None,
     baseline: flags.Baseline = None,
     no_baseline: flags.NoBaseline = False,
     scenarios: flags.Scenarios = flags.SCENARIOS,
@@ -31,7 +32,8 @@ def gate(  # noqa: PLR0913, PLR0917 - one for each flag
     """
     from harness import sessions  # noqa: PLC0415 - see harness.cli
     from harness.gate import BASELINE, gated, read_baseline  # noqa: PLC0415
-    from harness.reporting import ready_for, refused_data, report, session_data  # noqa: PLC0415
+    from harness.report_files import ready_for  # noqa: PLC0415
+    from harness.reporting import refused_data, session_data, tell  # noqa: PLC0415
     from harness.settings import Settings  # noqa: PLC0415
 
     options = {"profile": profile, "seed": seed, "runtime": runtime, "brokers": brokers, "runs": runs}
@@ -43,8 +45,7 @@ def gate(  # noqa: PLR0913, PLR0917 - one for each flag
                 f"the baseline was saved with the profile {proven.profile} and this gate has {settings.profile}: give "
                 "it the same, or a baseline of its own with --baseline."
             )
-        if junit is not None:
-            ready_for(junit)
+        ready_for(junit, markdown)
         names = gated(sessions.collected(scenarios, whole=True))
         arguments = [f"--drill-{name}={value}" for name, value in options.items() if value is not None]
         outcome = sessions.run(scenarios, [*arguments, *(f"--drill-only={name}" for name in names)])
@@ -62,7 +63,7 @@ def gate(  # noqa: PLR0913, PLR0917 - one for each flag
         if lost:
             outcome = outcome.with_trouble(_told(lost), ExitCode.INCONCLUSIVE)
     try:
-        report(outcome, junit=junit)
+        tell(outcome, junit=junit, markdown=markdown)
         if new:
             say(
                 terminal(),

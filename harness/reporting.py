@@ -1,15 +1,8 @@
-"""What `drill` says at the end, to people and to machines.
+"""What `drill` says at the end, to people and to machines."""
 
-Report writers are found through the entry-point group `drillbook.reports`, so that the harness knows none of them: a
-writer is a function of run directories and an output path. It reads recordings, and is told what there is no recording
-of: what was skipped and what went wrong.
-"""
-
-import os
-from collections.abc import Mapping, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -19,17 +12,17 @@ from harness.checks.judging import judge, overall
 from harness.console import MARKS, STYLES, ConsoleNarrator, complain, say, say_whole, terminal
 from harness.detection import Detection
 from harness.doctor import Diagnosis
-from harness.errors import ConfigError, DrillError, ExitCode, RecordingError
+from harness.errors import DrillError, ExitCode, RecordingError
 from harness.judgement import EXIT_CODES, Judgement, Trouble
 from harness.outcome import SessionOutcome
 from harness.recording.history import History
 from harness.recording.records import Verdict
-from harness.recording.rundir import RUN_FILE, write_findings
+from harness.recording.rundir import RUN_FILE, shown, write_findings
+from harness.report_files import pages_of, write_pages, write_report
 from harness.stack.embedded.detached import DetachedStack
 from harness.stack.embedded.sources import Source
 from harness.surroundings import Health
 
-REPORTS = "drillbook.reports"
 RESULT_VERSION = 1
 _HEALTH_MARKS = {
     Health.FINE: ("✓", "bold green"),
@@ -44,71 +37,29 @@ _DETECTION_MARKS = {
 _NOT_HELD_MARK = ("? NOT HELD    ", "bold yellow")
 
 
-class Writer(Protocol):
-    """Makes a report of a session."""
+def tell(outcome: SessionOutcome, *, junit: Path | None = None, markdown: Path | None = None) -> None:
+    """Print the end of a session, write its pages and what was asked for.
 
-    def __call__(
-        self, run_dirs: Sequence[Path], out: Path, *, skipped: Mapping[str, str], troubles: Mapping[str, str]
-    ) -> None:
-        """Write it.
-
-        Args:
-            run_dirs: The session's recordings.
-            out: The file to write.
-            skipped: Scenarios that did not want to be held, each with its reason.
-            troubles: What went wrong, by the scenario it happened to; "" for the session as a whole.
-        """
-        ...
-
-
-def writer(name: str) -> Writer:
-    """The report writer of that name.
+    Nobody asked for the pages: where they cannot be written it is told, and what the session came to stands.
 
     Raises:
-        ConfigError: None of that name is installed.
-    """
-    found = {point.name: point for point in entry_points(group=REPORTS)}
-    if name not in found:
-        raise ConfigError(f"no report writer {name!r} is installed; there are: {', '.join(found) or 'none'}")
-    loaded: Writer = found[name].load()
-    return loaded
-
-
-def ready_for(out: Path) -> None:
-    """Make sure that a report can be written, before a drill takes its minutes.
-
-    An earlier session's report is removed: whoever finds one later must not take it for this one's.
-
-    Raises:
-        ConfigError: It cannot.
-    """
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if out.exists() and not out.is_file():  # a folder, or a device, which would be replaced by a file
-            raise OSError(f"{out} is there and is no file")
-        if not os.access(out.parent, os.W_OK | os.X_OK):
-            raise PermissionError(f"{out.parent} is not writable")
-        out.unlink(missing_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"no report can be written to {out}: {error}. Name a file in another folder."
-        ) from error
-
-
-def report(outcome: SessionOutcome, *, junit: Path | None) -> None:
-    """Print the end of a session, and write what was asked for.
-
-    Raises:
-        RecordingError: The JUnit file cannot be written.
+        RecordingError: A file that was asked for cannot be written.
     """
     console = terminal()
     for error in outcome.errors:
         complain(console, error)
     _print_summary(console, outcome)
+    try:
+        if index := write_pages(outcome):
+            say_whole(console, str(shown(index)), indent=2, label="report")
+    except DrillError as error:
+        complain(console, f"the pages of this session are missing or incomplete: {error}")
     if junit is not None:
-        run_dirs = [judgement.run_dir for judgement in outcome.judgements]
-        writer("junit")(run_dirs, junit, skipped=dict(outcome.skipped), troubles=_by_scenario(outcome))
+        write_report("junit", outcome, junit)
         say_whole(console, f"JUnit XML: {junit}")
+    if markdown is not None:
+        write_report("markdown", outcome, markdown)
+        say_whole(console, f"Markdown: {markdown}")
     if outcome.code is ExitCode.INTERRUPTED:
         kept = ", ".join(str(run_dir) for run_dir in outcome.interrupted)
         complain(
@@ -116,13 +67,6 @@ def report(outcome: SessionOutcome, *, junit: Path | None) -> None:
             "interrupted. Every fault was healed and the stack has ended"
             + (f"; recorded up to there: {kept}" if kept else "; nothing had been recorded yet"),
         )
-
-
-def _by_scenario(outcome: SessionOutcome) -> dict[str, str]:
-    told: dict[str, list[str]] = {}
-    for trouble in outcome.troubles:
-        told.setdefault(trouble.scenario, []).append(trouble.told)
-    return {scenario: "\n".join(sentences) for scenario, sentences in told.items()}
 
 
 def session_data(outcome: SessionOutcome) -> dict[str, Any]:
@@ -135,6 +79,7 @@ def session_data(outcome: SessionOutcome) -> dict[str, Any]:
         "not_held": [{"scenario": name, "reason": reason} for name, reason in outcome.not_held],
         "left_out": list(outcome.left_out),
         "interrupted": [str(run_dir) for run_dir in outcome.interrupted],
+        "report": str(pages_of(outcome) or ""),
         "runs": [as_data(judgement) for judgement in outcome.judgements],
     }
 

@@ -40,6 +40,7 @@ def answer_lanes(history: History, axis: Axis) -> Iterator[Lane]:
     )
     yield Lane(
         title="Latency of answers",
+        short="latency",
         shape=Shape.LINES,
         unit="ms",
         log=True,

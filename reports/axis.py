@@ -2,7 +2,7 @@
 
 It counts seconds from the first phase, and is cut into steps that counts and percentiles are taken over. A recording
 whose clock jumped tells moments far away; the axis ends where the plan could have ended, and what lies beyond is left
-out of the drawing and counted.
+out of the drawing, and the page says so.
 """
 
 from collections.abc import Iterator
@@ -29,11 +29,13 @@ class Axis:
         zero_ns: The moment that it counts from, on the run's own clock.
         seconds: How long it is.
         step_s: The length of a step.
+        jumped: Whether something was recorded so much later that a clock must have jumped.
     """
 
     zero_ns: int
     seconds: float
     step_s: float
+    jumped: bool = False
 
     @property
     def steps(self) -> int:
@@ -72,14 +74,15 @@ def axis_of(history: History) -> Axis:
     known = [span.start_ns for span in spans] or operations["intended_ns"].head(1).to_list()
     zero_ns = min(known, default=history.run.anchor_ns)
     ends = [span.end_ns for span in spans]
-    if not (converge := history.phase(Phase.CONVERGE)) or converge.end_ns <= zero_ns:
-        # Cut off: what was seen last tells how far it came.
-        ends += [at_ns for name in ("sent_ns", "done_ns") if (at_ns := _last(operations[name].max()))]
-        ends += [line.at_ns for probe in history.probes for line in history.reading_lines(probe)[-1:]]
-    seconds = max(1.0, (max(ends, default=zero_ns) - zero_ns) / NS_PER_S)
-    seconds = min(seconds, _longest_s(history))
+    # What was seen last tells how far a run came that was cut off.
+    seen = [at_ns for name in ("sent_ns", "done_ns") if (at_ns := _last(operations[name].max()))]
+    seen += [line.at_ns for probe in history.probes for line in history.reading_lines(probe)[-1:]]
+    latest_s = (max([*ends, *seen], default=zero_ns) - zero_ns) / NS_PER_S
+    ended = (converge := history.phase(Phase.CONVERGE)) and converge.end_ns > zero_ns
+    longest_s = _longest_s(history)
+    seconds = max(1.0, min((max(ends) - zero_ns) / NS_PER_S if ended else latest_s, longest_s))
     step_s = max(1.0, float(ceil(seconds / STEPS_MAX)))
-    return Axis(zero_ns=zero_ns, seconds=seconds, step_s=step_s)
+    return Axis(zero_ns=zero_ns, seconds=seconds, step_s=step_s, jumped=latest_s > longest_s)
 
 
 def _last(moment: object) -> int | None:

@@ -43,23 +43,28 @@ class Tick:
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """A stretch: where it begins and how wide it is, in percent; `row` counts from the top."""
+    """A stretch: where it begins and how wide it is, in percent."""
 
     name: str
     kind: str
     told: str
     start: float
     width: float
-    row: int = 0
-    late: bool = False  # begins in the right half, so that its name has room to the left only
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """A lane, ready for the template."""
+    """A lane, ready for the template.
+
+    Attributes:
+        label: What it shows, in words.
+        legend: What is told apart by colour: its class, and its name.
+        missed: Where a probe could not look, in percent.
+    """
 
     lane: Lane
     label: str
+    legend: tuple[tuple[str, str], ...] = ()
     paths: tuple[Path, ...] = ()
     ticks: tuple[Tick, ...] = ()
     boxes: tuple[Box, ...] = ()
@@ -70,7 +75,13 @@ def drawn(lane: Lane, axis: Axis) -> Drawing:
     """Put a lane into shapes."""
     if lane.shape is Shape.STATES:
         told = ", ".join(f"{part.name} from {part.start_s:.1f} s" for part in lane.stretches[:20])
-        return Drawing(lane=lane, label=f"{lane.title}: {told}", boxes=tuple(boxes(lane.stretches, axis)))
+        legend = dict.fromkeys((part.kind, part.name) for part in lane.stretches)
+        return Drawing(
+            lane=lane,
+            label=f"{lane.title}: {told}",
+            legend=tuple(legend),
+            boxes=tuple(boxes(lane.stretches, axis)),
+        )
     scale = _log_scale(lane) if lane.log else _scale(lane, axis)
     if lane.shape is Shape.BARS:
         paths = tuple(_bars(lane.lines, axis, scale))
@@ -79,6 +90,7 @@ def drawn(lane: Lane, axis: Axis) -> Drawing:
     return Drawing(
         lane=lane,
         label=_label(lane),
+        legend=tuple((line.kind, line.name) for line in lane.lines) if len(lane.lines) > 1 else (),
         paths=tuple(path for path in paths if path.d),
         ticks=scale.ticks,
         missed=tuple(axis.percent(at_s) for at_s in lane.missed_s),
@@ -196,20 +208,14 @@ def thinned(points: Sequence[tuple[float, float | None]]) -> Iterator[tuple[floa
 
 
 def boxes(stretches: Sequence[Stretch], axis: Axis) -> Iterator[Box]:
-    """Stretches side by side, each in a row of its own where it overlaps another."""
-    ends: list[float] = []
-    for part in sorted(stretches, key=lambda part: part.start_s):
-        if part.start_s > axis.seconds:
-            continue
-        row = next((row for row, end in enumerate(ends) if end <= part.start_s), len(ends))
-        ends[row : row + 1] = [part.end_s]
-        start = axis.percent(part.start_s)
-        yield Box(
-            name=part.name,
-            kind=part.kind,
-            told=part.told or f"{part.name}: {part.start_s:.1f} s to {part.end_s:.1f} s",
-            start=start,
-            width=max(0.3, round(axis.percent(part.end_s) - start, 3)),
-            row=row,
-            late=start > 50,
-        )
+    """Stretches along the axis."""
+    for part in stretches:
+        if part.start_s <= axis.seconds:
+            start = axis.percent(part.start_s)
+            yield Box(
+                name=part.name,
+                kind=part.kind,
+                told=part.told or f"{part.name}: {part.start_s:.1f} s to {part.end_s:.1f} s",
+                start=start,
+                width=max(0.3, round(axis.percent(part.end_s) - start, 3)),
+            )

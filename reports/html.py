@@ -17,7 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.errors import RecordingError
 from harness.recording.rundir import write_atomically
-from reports.page import MARKS, Page, page_of
+from reports.page import Page, page_of
+from reports.standing import MARKS
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 _ASSETS = "assets"

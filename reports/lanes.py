@@ -60,6 +60,7 @@ class Lane:
         title: What it shows.
         unit: Of its scale, or "".
         note: What a reader should know of how it was measured, or "".
+        short: What its lines are called by in the table, before their own name.
         log: Whether its scale is logarithmic.
         missed_s: Moments at which a probe could not look.
     """
@@ -68,6 +69,7 @@ class Lane:
     shape: Shape
     unit: str = ""
     note: str = ""
+    short: str = ""
     log: bool = False
     lines: tuple[Line, ...] = ()
     stretches: tuple[Stretch, ...] = ()
@@ -78,10 +80,13 @@ class Lane:
     def columns(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """The lane as columns of the table: a heading, and a value for each step."""
         if self.shape is Shape.STATES:
-            return ((self.title, self.state_steps),)
+            return ((self.short or self.title, self.state_steps),)
         unit = f", {self.unit}" if self.unit else ""
         single = len(self.lines) == 1
-        return tuple((self.title if single else f"{line.name}{unit}", line.steps) for line in self.lines)
+        return tuple(
+            (self.title if single else f"{self.short} {line.name}{unit}".strip(), line.steps)
+            for line in self.lines
+        )
 
     @property
     def values(self) -> list[float]:

@@ -1,22 +1,36 @@
-"""Markdown for a pull request: what was concluded about each run, with what did not hold spelled out.
+"""A summary for a pull request: a table of the scenarios, and what did not hold with the reason and the replay line.
 
-A pull request is read by people who held no drill, so the verdict comes first and claims that hold are only counted.
-Whatever a target wrote is shown as text: it must neither become markup nor push everything else off the page.
+Whoever reviews a change reads this first, in a place that renders Markdown and perhaps HTML. So what a target wrote can
+neither become markup nor push everything else off the page. What holds is a row; what does not is told in full.
 """
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from harness.errors import RecordingError
+from harness.recording.history import History
 from harness.recording.records import Finding, Verdict
-from harness.recording.rundir import read_findings, read_run, superseded, worst, write_atomically
+from harness.recording.rundir import read_findings, worst, write_atomically
+from reports.standing import MARKS, Standing, standing_of
+from reports.text import counted, plain
 
-TEXT_CHARS_MAX = 500
+EXAMPLES_MAX = 5
 _NONE: Mapping[str, str] = MappingProxyType({})
-_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@:-])")
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@:$-])")
+_FENCE = re.compile("`+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """One run: its row of the table and, if not all is well, its section."""
+
+    verdict: Verdict
+    superseded: bool
+    row: str
+    section: tuple[str, ...] = ()
 
 
 def write(
@@ -26,7 +40,7 @@ def write(
     skipped: Mapping[str, str] = _NONE,
     troubles: Mapping[str, str] = _NONE,
 ) -> None:
-    """Write one file with a section for each run, and for what there is no recording of.
+    """Write one file about all runs, and about what there is no recording of.
 
     Args:
         run_dirs: The recordings.
@@ -37,45 +51,78 @@ def write(
     Raises:
         RecordingError: `out` cannot be written.
     """
-    repeated = superseded(run_dirs)
-    told = [_section(run_dir, held_again=run_dir in repeated) for run_dir in run_dirs]
-    verdicts = [
-        verdict for run_dir, (verdict, _) in zip(run_dirs, told, strict=True) if run_dir not in repeated
-    ]
-    lines = [f"# {worst([*verdicts, *(Verdict.INCONCLUSIVE for _ in troubles)])}", ""]
-    for _, section in told:
-        lines += [*section, ""]
-    lines += [f"- Skipped {_text(name)}: {_text(reason)}" for name, reason in skipped.items()]
-    lines += [
-        f"- Not held {_text(name) or 'session'}: {_text(trouble)}" for name, trouble in troubles.items()
-    ]
-    write_atomically(out, "\n".join(lines).rstrip().encode() + b"\n")
+    runs = [_run(run_dir) for run_dir in run_dirs]
+    counting = [run.verdict for run in runs if not run.superseded]
+    verdict = worst([*counting, *(Verdict.INCONCLUSIVE for _ in troubles)])
+    passed = sum(found is Verdict.PASS for found in counting)
+    lines = [f"# {MARKS[verdict]} {verdict}: {passed} of {counted(len(counting), 'scenario')} passed", ""]
+    if runs:
+        lines += ["| verdict | scenario | claims | |", "|---|---|---|---|", *(run.row for run in runs), ""]
+    for scenario, told in troubles.items():
+        lines += [f"- **Not held**: {_text(scenario) or 'the session'}: {_text(told, 2000)}"]
+    lines += [f"- Skipped: {_text(name)}: {_text(reason)}" for name, reason in skipped.items()]
+    for run in runs:
+        lines += ["", *run.section] if run.section else []
+    write_atomically(out, "\n".join(lines).rstrip().encode(errors="replace") + b"\n")
 
 
-def _section(run_dir: Path, *, held_again: bool) -> tuple[Verdict, list[str]]:
+def _run(run_dir: Path) -> _Run:
     try:
-        run, findings = read_run(run_dir), read_findings(run_dir)
+        history, findings = History.load(run_dir), read_findings(run_dir)
     except RecordingError as error:
-        return Verdict.INCONCLUSIVE, [f"## INCONCLUSIVE {_text(run_dir.name)}", "", _text(str(error))]
-    verdict = worst(finding.verdict for finding in findings)
-    again = ", held again: another run counts" if held_again else ""
+        told = _text(str(error).replace(str(run_dir), run_dir.name), 1000)
+        mark = MARKS[Verdict.INCONCLUSIVE]
+        return _Run(
+            verdict=Verdict.INCONCLUSIVE,
+            superseded=False,
+            row=f"| {mark} INCONCLUSIVE | {_text(run_dir.name)} | | {told} |",
+        )
+    standing = standing_of(history, findings)
     holds = sum(finding.verdict is Verdict.PASS for finding in findings)
-    counted = f"{holds} of {len(findings)} claims hold." if findings else "The run was not judged."
-    section = [f"## {verdict} {_text(run.scenario)}{again}", "", _text(run.title), "", counted]
-    for finding in findings:
+    counts = f"{holds} of {len(findings)} hold" if findings else "not judged"
+    also = [f"with {_text(name)}" for name in history.run.variants]
+    also += ["held again: another run counts"] if standing.superseded else []
+    head = f"{MARKS[standing.verdict]} {standing.verdict}"
+    return _Run(
+        verdict=standing.verdict,
+        superseded=standing.superseded,
+        row=f"| {head} | {_text(history.run.scenario)} | {counts} | {', '.join(also)} |",
+        section=() if standing.superseded else tuple(_section(history, findings, standing)),
+    )
+
+
+def _section(history: History, findings: Sequence[Finding], standing: Standing) -> list[str]:
+    """What did not hold, or speaks against the recording. Nothing where all is well."""
+    told = [f"- Against the recording speaks: {_text(warning)}" for warning in standing.warnings]
+    for finding in sorted(findings, key=lambda found: -found.verdict.badness):
         if finding.verdict is not Verdict.PASS:
-            section += ["", *_claim(finding)]
-    return verdict, [*section, "", f"Replay: {_text(run.replay)}"]
+            told += ["", *_claim(finding)]
+    if not told:
+        return []
+    head = f"## {MARKS[standing.verdict]} {standing.verdict} {_text(history.run.scenario)}"
+    return [head, "", _text(history.run.title, 1000), "", *told, "", f"Replay: {_code(history.run.replay)}"]
 
 
 def _claim(finding: Finding) -> list[str]:
-    told = [f"### {finding.verdict} {_text(finding.claim)}", "", _text(finding.sentence), ""]
-    told += [f"- {_text(finding.because)}", *(f"- {_text(sentence)}" for sentence in finding.evidence)]
-    examples = ", ".join(_text(example) for example in finding.examples[:5])
-    return [*told, f"- examples: {examples}"] if examples else told
+    told = [
+        f"### {MARKS[finding.verdict]} {finding.verdict} {_text(finding.claim)}",
+        "",
+        f"{_text(finding.sentence)} (*{_text(finding.source)}*)",
+        "",
+        f"- **{_text(finding.because)}**",
+        *(f"- {_text(sentence)}" for sentence in finding.evidence),
+    ]
+    examples = ", ".join(_text(example) for example in finding.examples[:EXAMPLES_MAX])
+    more = ", …" if len(finding.examples) > EXAMPLES_MAX else ""
+    return [*told, f"- look at: {examples}{more}"] if examples else told
 
 
-def _text(text: str) -> str:
-    shown = _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text[:TEXT_CHARS_MAX])
-    cut = f" … ({len(text)} characters)" if len(text) > TEXT_CHARS_MAX else ""
-    return _MARKUP.sub(r"\\\1", shown) + cut
+def _text(text: str, length_max: int = 500) -> str:
+    return _MARKUP.sub(r"\\\1", plain(text, length_max))
+
+
+def _code(text: str) -> str:
+    """Text that is shown as it is, whatever ticks are in it."""
+    shown = plain(text, 1000)
+    ticks = "`" * (1 + max((len(found) for found in _FENCE.findall(shown)), default=0))
+    return f"{ticks} {shown} {ticks}" if len(ticks) > 1 else f"`{shown}`"

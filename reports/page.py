@@ -14,8 +14,6 @@ from reports.text import plain
 from reports.timeline import Timeline, timeline_of
 from reports.trails import Operations, operations_shown
 
-MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "?"}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Page:

@@ -21,6 +21,7 @@ from reports.text import plain
 LANES_MAX = 12
 _VALUE_BYTES_MAX = 200_000  # of a reading that is drawn: larger ones are tables to be compared, not gauges
 _EVENTS_BYTES_MAX = 16_000_000
+STALL_MS_MIN = 50  # shorter ones are any machine's, and would only take the eye
 _COUNTERS = {"all_s", "busy_s", "ours_s"}
 
 
@@ -104,11 +105,17 @@ def _processor(axis: Axis, counted: list[tuple[float, Mapping[str, float]]]) -> 
     lines = tuple(
         Line(name=name, kind=kind, points=tuple(points), steps=in_steps(axis, points))
         for name, kind, points in (
-            ("all that was in use", "read", busy),
-            ("by others than the drill", "p99", others),
+            ("in use", "read", busy),
+            ("in use by others than the drill", "p99", others),
         )
     )
-    return Lane(title="Processor time of the machine", shape=Shape.READINGS, unit="%", lines=lines)
+    return Lane(
+        title="Processor time of the machine",
+        short="processor",
+        shape=Shape.READINGS,
+        unit="%",
+        lines=lines,
+    )
 
 
 def _grown(before: Mapping[str, float], after: Mapping[str, float], name: str) -> float:
@@ -133,6 +140,7 @@ def breaker_lanes(history: History, axis: Axis) -> Iterator[Lane]:
             stretches = tuple(_states(sorted(found), axis))
             yield Lane(
                 title=f"State of the circuit breaker {plain(name, 60)}",
+                short=f"breaker {plain(name, 60)}",
                 shape=Shape.STATES,
                 stretches=stretches,
                 state_steps=states_in_steps(axis, stretches),
@@ -179,7 +187,7 @@ def stall_lanes(history: History, axis: Axis) -> Iterator[Lane]:
         points = [
             (axis.at_s(beat.at_ns), beat.late_ms) for beat in beats if axis.holds(axis.at_s(beat.at_ns))
         ]
-        if any(late_ms > 0 for _, late_ms in points):
+        if any(late_ms >= STALL_MS_MIN for _, late_ms in points):
             steps = in_steps(axis, points)
             values = tuple(
                 ((index + 0.5) * axis.step_s, float(told) if told else None)

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from harness.recording.history import History
 from harness.recording.records import Finding, Verdict
 from harness.recording.rundir import superseded, worst
+from reports.axis import axis_of
 from reports.text import plain
+
+MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "?"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,11 @@ def standing_of(history: History, findings: Sequence[Finding]) -> Standing:
     found = list(history.damage)
     if not history.completed:
         found.append(f"The run did not come to its planned end: {history.run.ended or 'it was cut off'}.")
+    if (axis := axis_of(history)).jumped:
+        found.append(
+            f"A clock jumped: some of it was recorded more than {axis.seconds:.0f} s after the beginning, which is "
+            "longer than the plan allows for. That part is not drawn."
+        )
     if not findings:
         found.append("The run has not been judged. `drill judge` does that.")
     elif (judged := len({finding.claim for finding in findings})) < (claims := len(history.run.claims)):

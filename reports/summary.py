@@ -23,9 +23,10 @@ SEEN, MISSING = "seen: ", "MISSING: "
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A question that anybody asks of a verdict, and what there is to say."""
+    """A question that anybody asks of a verdict, and what there is to say; `intro` goes before it, or is ""."""
 
     question: str
+    intro: str
     sentences: tuple[str, ...]
 
 
@@ -39,17 +40,22 @@ class Summary:
 
 def summary_of(history: History, findings: Sequence[Finding], standing: Standing, axis: Axis) -> Summary:
     """Say what a run came to."""
+    special = own(findings)
     answers = (
-        ("What the guide claims", _claimed(findings)),
-        ("What was done", _done(history, axis)),
-        ("What was seen", _seen(history, findings)),
-        ("How sure that is", _sure(history, findings, standing)),
+        ("What the guide claims", _under(special), _claimed(findings, special)),
+        ("What was done", "", _done(history, axis)),
+        ("What was seen", "", _seen(history, findings)),
+        ("How sure that is", "", _sure(history, findings, standing, axis)),
     )
     return Summary(
         sentence=plain(_sentence(history, findings, standing), 700),
         answers=tuple(
-            Answer(question=question, sentences=tuple(plain(told, 500) for told in sentences))
-            for question, sentences in answers
+            Answer(
+                question=question,
+                intro=plain(intro),
+                sentences=tuple(plain(told, 500) for told in sentences),
+            )
+            for question, intro, sentences in answers
         ),
     )
 
@@ -82,10 +88,12 @@ def _sentence(history: History, findings: Sequence[Finding], standing: Standing)
     return f"All {counted(len(findings), 'claim')} held {under}."
 
 
-def _claimed(findings: Sequence[Finding]) -> Iterator[str]:
-    special = own(findings)
-    for heading, number in Counter(finding.source for finding in special).items():
-        yield f"Under “{heading}”, {counted(number, 'claim')} of the guide:"
+def _under(special: Sequence[Finding]) -> str:
+    sources = dict.fromkeys(finding.source for finding in special)
+    return f"Under {listed([f'“{source}”' for source in sources])}" if sources else ""
+
+
+def _claimed(findings: Sequence[Finding], special: Sequence[Finding]) -> Iterator[str]:
     yield from (finding.sentence for finding in special)
     if general := len(findings) - len(special):
         more = "And what must hold of every run: " if special else "What must hold of every run: "
@@ -133,7 +141,7 @@ def _seen(history: History, findings: Sequence[Finding]) -> Iterator[str]:
         yield f"99 of 100 answers came within {listed(slow)}."
 
 
-def _sure(history: History, findings: Sequence[Finding], standing: Standing) -> Iterator[str]:
+def _sure(history: History, findings: Sequence[Finding], standing: Standing, axis: Axis) -> Iterator[str]:
     evidence = {line for finding in findings for line in finding.evidence}
     if evidence:
         missing = sum(line.startswith(MISSING) for line in evidence)
@@ -149,9 +157,12 @@ def _sure(history: History, findings: Sequence[Finding], standing: Standing) -> 
     if gaps:
         yield f"Probes looked every {figure(round(median(gaps), 2))} s, so what they saw is known to ± that."
     if history.machine:
-        late = max(beat.late_ms for beat in history.machine)
-        yield f"The machine held the drill up for at most {figure(round(late, 1))} ms at a time."
+        late_ms = round(max(beat.late_ms for beat in history.machine), 1)
+        held_up = f"at most {figure(late_ms)} ms at a time" if late_ms else "no moment that was noticed"
+        yield f"The machine itself held the drill up for {held_up}."
+    if not history.completed:
+        yield f"What was recorded goes as far as {axis.seconds:.1f} s."
     if standing.warnings:
-        yield f"{counted(len(standing.warnings), 'thing')} about this recording, told below, stands against it."
+        yield f"Against this recording speaks what is told below, {counted(len(standing.warnings), 'thing')} in all."
     else:
         yield "The recording is whole: every stream has the lines, and the digest, that it had when the run ended."

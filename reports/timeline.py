@@ -28,14 +28,12 @@ class Timeline:
 
     Attributes:
         ticks: The scale of the axis, in percent of its length.
-        rows: How many rows the faults take that overlap.
     """
 
     axis: Axis
     ticks: tuple[Tick, ...]
     phases: tuple[Box, ...]
     faults: tuple[Box, ...]
-    rows: int
     drawings: tuple[Drawing, ...]
     table: Table
 
@@ -53,18 +51,16 @@ def timeline_of(history: History) -> Timeline:
         )
     )
     columns = [
-        ("from, s", tuple(f"{step * axis.step_s:g}" for step in range(axis.steps))),
+        ("second", tuple(f"{step * axis.step_s:g}" for step in range(axis.steps))),
         ("phase", states_in_steps(axis, phases)),
         ("faults", states_in_steps(axis, faults)),
         *chain.from_iterable(lane.columns for lane in lanes),
     ]
-    found = tuple(boxes(faults, axis))
     return Timeline(
         axis=axis,
         ticks=tuple(Tick(at=axis.percent(at_s), told=_told(at_s)) for at_s in axis.ticks()),
         phases=tuple(boxes(phases, axis)),
-        faults=found,
-        rows=1 + max((box.row for box in found), default=-1),
+        faults=tuple(boxes(faults, axis)),
         drawings=tuple(drawn(lane, axis) for lane in lanes),
         table=Table(
             columns=tuple(name for name, _ in columns), rows=tuple(zip(*(v for _, v in columns), strict=True))

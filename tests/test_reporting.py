@@ -15,15 +15,8 @@ from harness.outcome import SessionOutcome
 from harness.recording.recorder import Recorder
 from harness.recording.records import Stream, Verdict
 from harness.recording.rundir import read_findings, stream_path, write_findings
-from harness.reporting import (
-    judge_again,
-    print_judgement,
-    ready_for,
-    refused_data,
-    report,
-    session_data,
-    writer,
-)
+from harness.report_files import ready_for, writer
+from harness.reporting import judge_again, print_judgement, refused_data, session_data, tell
 from reports import machine
 from tests.fake_stack import finding
 from tests.histories import innocent_drill, run_info
@@ -63,7 +56,7 @@ def held_again(folder: Path) -> SessionOutcome:
 def test_a_superseded_run_is_told_as_such_in_the_summary(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report(held_again(tmp_path), junit=None)
+    tell(held_again(tmp_path))
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -72,13 +65,41 @@ def test_a_superseded_run_is_told_as_such_in_the_summary(
         "                  it-holds: 3 of 5 held",
         "  ✓ PASS          one  1 of 1 claims hold",
         "  - SKIPPED       two  needs three brokers",
+        f"  report   {tmp_path}/index.html",
     ]
+    assert (tmp_path / "one.again-1" / "report.html").is_file()
+
+
+def test_pages_that_cannot_be_written_change_nothing_about_the_session(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = held_again(tmp_path)
+    (tmp_path / "index.html").mkdir()
+    tell(outcome)
+    assert (
+        "drill: the pages of this session are missing or incomplete: wanted to write"
+        in capsys.readouterr().err
+    )
+    assert session_data(outcome)["report"] == ""
+
+
+def test_the_index_of_a_session_is_told_to_machines(tmp_path: Path) -> None:
+    outcome = held_again(tmp_path)
+    assert session_data(outcome)["report"] == ""
+    tell(outcome)
+    assert session_data(outcome)["report"] == str(tmp_path / "index.html")
+
+
+def test_markdown_is_written_beside_junit(tmp_path: Path) -> None:
+    tell(held_again(tmp_path), junit=tmp_path / "junit.xml", markdown=tmp_path / "report.md")
+    assert (tmp_path / "junit.xml").is_file()
+    assert "needs three brokers" in (tmp_path / "report.md").read_text()
 
 
 def test_a_superseded_run_is_no_error_in_junit_and_still_there(tmp_path: Path) -> None:
     out = tmp_path / "new folder" / "junit.xml"
     ready_for(out)
-    report(held_again(tmp_path), junit=out)
+    tell(held_again(tmp_path), junit=out)
     root = parse(out).getroot()  # noqa: S314 - written by ourselves
     counts = [root.get(name) for name in ("tests", "failures", "errors", "skipped")]
     assert counts == ["5", "0", "0", "2"]
@@ -103,7 +124,7 @@ def with_troubles() -> SessionOutcome:
 
 
 def test_what_could_not_be_held_is_an_error_in_junit(tmp_path: Path) -> None:
-    report(with_troubles(), junit=tmp_path / "junit.xml")
+    tell(with_troubles(), junit=tmp_path / "junit.xml")
     root = parse(tmp_path / "junit.xml").getroot()  # noqa: S314 - written by ourselves
     assert [root.get(name) for name in ("tests", "errors", "skipped")] == ["4", "3", "1"]
     told = {suite.get("name"): suite.findall("testcase/error") for suite in root}
@@ -115,7 +136,7 @@ def test_what_could_not_be_held_is_an_error_in_junit(tmp_path: Path) -> None:
 def test_what_could_not_be_held_is_told_in_the_summary_and_to_machines(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    report(with_troubles(), junit=None)
+    tell(with_troubles())
     assert capsys.readouterr().err.splitlines() == [
         "drill: no stack",
         "drill: pytest itself broke",
@@ -139,7 +160,7 @@ def test_trouble_beside_the_runs_keeps_a_summary_from_being_pass(tmp_path: Path)
 
 
 def test_an_earlier_session_s_report_does_not_outlive_the_beginning_of_the_next(tmp_path: Path) -> None:
-    report(held_again(tmp_path), junit=tmp_path / "junit.xml")
+    tell(held_again(tmp_path), junit=tmp_path / "junit.xml")
     ready_for(tmp_path / "junit.xml")
     assert not (tmp_path / "junit.xml").exists()
 
@@ -172,6 +193,7 @@ def test_what_json_prints_has_the_documented_fields(tmp_path: Path) -> None:
         "not_held",
         "left_out",
         "interrupted",
+        "report",
         "runs",
     }
     assert (data["result_version"], data["exit_code"]) == (1, 0)
@@ -192,7 +214,7 @@ def test_an_interrupted_session_says_so_in_one_line_and_what_was_kept(
     kept: tuple[Path, ...], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcome = SessionOutcome(code=ExitCode.INTERRUPTED, interrupted=kept)
-    report(outcome, junit=None)
+    tell(outcome)
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("drill: interrupted. Every fault was healed and the stack has ended")
     assert said in line

@@ -24,7 +24,7 @@
       if (!cell.textContent) return;
       const figure = document.createElement("b");
       figure.textContent = cell.textContent;
-      read.append(read.childNodes.length ? " · " : "", `${names[column]} `, figure);
+      read.append(`${names[column]} `, figure);
     });
     slider.setAttribute("aria-valuetext", `from ${row.cells[0].textContent} s`);
   };

@@ -1,17 +1,45 @@
-from reports.text import plain
-from reports.timeline import Axis, Series, lines, number
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.text import counted, figure, listed, plain
 
 
 def test_what_a_target_wrote_is_one_short_line() -> None:
-    told = plain("a\x00\u202e\n" + "b" * 1000, 10)
-    assert told == "a\\x00\\u202e\\nbbbbbb… (1004 characters)"
+    told = plain("a\x00\u202e\n\u2028\ud800" + "b" * 1_000_000, 10)
+    assert told == "a\\x00\\u202e\\n\\u2028\\ud800bbbb… (1,000,006 characters)"
 
 
-def test_a_figure_that_cannot_be_drawn_is_none() -> None:
-    assert [number(value) for value in (True, "1", None, float("nan"), 10**400)] == [None] * 5
+@given(text=st.text(st.characters(), max_size=80))
+def test_whatever_is_shown_is_printable_and_has_its_place_in_utf_8(text: str) -> None:
+    told = plain(text)
+    assert all(
+        character.isprintable() or character in " \u00a0\u2009\u3000" or character.isspace()
+        for character in told
+    )
+    assert "\n" not in told
+    assert told.encode().decode() == told
 
 
-def test_a_hostile_label_is_text() -> None:
-    drawn = lines(Axis(start_s=0, end_s=1), [Series(name="x", points=[(0.5, 1.0)], kind="low")], "<script>")
-    assert "<script>" not in drawn
-    assert "&lt;script&gt;" in drawn
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (None, ""),
+        (0.0, "0"),
+        (12.0, "12"),
+        (0.123456, "0.123"),
+        (1234.56, "1235"),
+        (1e12, "1e+12"),
+        (2.5e7, "2.5e+07"),
+    ],
+)
+def test_a_figure_has_the_digits_that_say_something(value: float | None, told: str) -> None:
+    assert figure(value) == told
+
+
+def test_numbers_have_their_nouns_and_lists_their_end() -> None:
+    assert [counted(1, "claim"), counted(1200, "claim")] == ["1 claim", "1,200 claims"]
+    assert listed([]) == ""
+    assert listed(["a"]) == "a"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert listed(list("abcdefg")) == "a, b, c, d, e and 2 more"

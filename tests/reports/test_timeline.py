@@ -1,0 +1,152 @@
+"""What is drawn is what was recorded: each figure of a recording has its place on the axis, and in the table."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.recording.history import History
+from harness.recording.records import PhaseStarted, Stream
+from reports.axis import STEPS_MAX, Axis, axis_of
+from reports.drawing import CANVAS, POINTS_MAX, Drawing, drawn, thinned
+from reports.lanes import Lane, Line, Shape, Stretch, in_steps, number, states_in_steps
+from reports.timeline import Timeline, timeline_of
+from tests.histories import Drill, at, innocent_drill
+
+AXIS = Axis(zero_ns=0, seconds=10, step_s=1)
+
+
+def drawing(timeline: Timeline, title: str) -> Drawing:
+    found = [drawing for drawing in timeline.drawings if drawing.lane.title.startswith(title)]
+    assert len(found) == 1, [drawing.lane.title for drawing in timeline.drawings]
+    return found[0]
+
+
+def column(timeline: Timeline, name: str) -> list[str]:
+    place = timeline.table.columns.index(name)
+    return [row[place] for row in timeline.table.rows]
+
+
+def test_the_axis_runs_from_the_first_phase_to_the_last(tmp_path: Path) -> None:
+    axis = axis_of(innocent_drill(tmp_path).ended())
+    assert (axis.seconds, axis.step_s, axis.steps) == (85, 1, 85)
+    assert [axis.percent(at_s) for at_s in (-5, 0, 42.5, 85, 1e9)] == [0, 0, 50, 100, 100]
+    assert list(axis.ticks()) == [0, 20, 40, 60, 80]
+
+
+def test_a_long_run_has_longer_steps_and_no_more_of_them(tmp_path: Path) -> None:
+    hours = {"warm-up": 0.0, "converge": 3000.0, "end": 7200.0}
+    axis = axis_of(Drill(tmp_path, phases=hours, promised={"load_s": 3000, "converge_s": 4200}).ended())
+    assert axis.seconds == 7200
+    assert axis.steps <= STEPS_MAX
+    assert len(list(axis.ticks())) <= 9
+
+
+def test_what_is_cut_off_is_drawn_as_far_as_it_goes(tmp_path: Path) -> None:
+    drill = Drill(tmp_path, phases={"warm-up": 0, "steady": 5}).operation("a", 6).operation("b", 12)
+    drill.reading("lag", 3, 14, final=False)
+    drill.recorder.close()
+    axis = axis_of(History.load(tmp_path))
+    assert axis.seconds == pytest.approx(14)
+
+
+def test_a_clock_that_jumps_does_not_stretch_the_axis(tmp_path: Path) -> None:
+    drill = Drill(tmp_path).operation("a", 30).operation("b", 4e8)
+    drill.recorder.note(Stream.PHASES, PhaseStarted(phase="converge", at_ns=at(5e8)))
+    drill.reading("lag", 3, 6e8, final=False)
+    history = drill.ended()
+    timeline = timeline_of(history)
+    assert timeline.axis.jumped
+    assert timeline.axis.seconds < 1000
+    assert len(timeline.table.rows) <= STEPS_MAX
+
+
+def test_each_operation_is_drawn_once_by_its_outcome(tmp_path: Path) -> None:
+    drill = innocent_drill(tmp_path)
+    drill.operation("r", 50.5, "rejected", status=429).operation("u", 51.5, "unknown")
+    timeline = timeline_of(drill.ended())
+    bars = drawing(timeline, "Operations")
+    assert {path.name: path.points for path in bars.paths} == {"ok": 20, "rejected": 1, "unknown": 1}
+    assert sum(int(told or 0) for told in column(timeline, "ok")) == 20
+    assert column(timeline, "rejected")[50] == "1"
+    assert column(timeline, "unknown")[51] == "1"
+    assert "20 in all" in bars.label
+
+
+def test_latency_counts_from_when_it_was_due_and_has_gaps_without_answers(tmp_path: Path) -> None:
+    drill = Drill(tmp_path)
+    drill.operation("a", 10, took_ms=20, late_ms=80).operation("b", 12, "unknown").operation(
+        "c", 14, took_ms=1000
+    )
+    timeline = timeline_of(drill.ended())
+    told = column(timeline, "latency median, ms")
+    assert (told[10], told[12], told[14]) == ("100", "", "1000")
+    [median, *_] = drawing(timeline, "Latency").paths
+    assert (median.points, median.d.count("M")) == (2, 2)
+    scale = [tick.told for tick in drawing(timeline, "Latency").ticks]
+    assert scale == ["100", "1000"]
+
+
+def test_phases_and_faults_are_in_the_table_beside_the_figures(tmp_path: Path) -> None:
+    timeline = timeline_of(innocent_drill(tmp_path).ended())
+    assert [box.name for box in timeline.phases] == ["warm-up", "steady", "impact", "heal", "converge"]
+    [fault] = timeline.faults
+    assert fault.told == "provider killed: from 26.0 s, healed at 45.5 s"
+    assert [fault.start, fault.width] == pytest.approx([30.588, 22.941])
+    told = column(timeline, "faults")
+    assert (told[25], told[26], told[45], told[46]) == ("", "provider killed", "provider killed", "")
+    assert column(timeline, "phase")[44:46] == ["impact", "heal"]
+
+
+def test_a_fault_that_never_bit_is_not_drawn_and_one_that_never_healed_is_to_the_end(tmp_path: Path) -> None:
+    assert timeline_of(Drill(tmp_path / "a").fault(bit=False).ended()).faults == ()
+    [fault] = timeline_of(Drill(tmp_path / "b").fault(healed=False).ended()).faults
+    assert fault.told.endswith("was never seen to be healed")
+    assert fault.start + fault.width == pytest.approx(100)
+
+
+def test_a_recording_of_nothing_is_drawn_as_nothing(tmp_path: Path) -> None:
+    drill = Drill(tmp_path, phases={})
+    drill.recorder.close()
+    timeline = timeline_of(History.load(tmp_path))
+    assert timeline.drawings == ()
+    assert timeline.axis.steps == 1
+
+
+def test_a_figure_that_cannot_be_drawn_is_none() -> None:
+    assert [number(value) for value in (True, "1", None, float("nan"), 10**400)] == [None] * 5
+    assert number(3) == 3.0
+
+
+def test_a_step_tells_its_highest_value_and_every_state_that_it_saw() -> None:
+    assert in_steps(AXIS, [(0.1, 1.0), (0.9, 5.0), (2.0, None), (99.0, 7.0)])[:3] == ("5", "", "")
+    states = [
+        Stretch(name="CLOSED", kind="closed", start_s=0, end_s=1.5),
+        Stretch(name="OPEN", kind="open", start_s=1.5, end_s=3),
+    ]
+    assert states_in_steps(AXIS, states)[:4] == ("CLOSED", "CLOSED → OPEN", "OPEN", "")
+
+
+def test_a_long_series_keeps_its_peaks_and_its_gaps() -> None:
+    points: list[tuple[float, float | None]] = [(float(n), 1.0) for n in range(10_000)]
+    points[1234], points[5678] = (1234.0, 99.0), (5678.0, None)
+    kept = list(thinned(points))
+    assert len(kept) <= POINTS_MAX + 2
+    assert (1234.0, 99.0) in kept
+    assert any(value is None for _, value in kept)
+
+
+def test_stacked_bars_lie_on_each_other_and_within_the_drawing() -> None:
+    lines = tuple(
+        Line(name=name, kind=name, points=((0.5, value), (1.5, 0.0)), steps=())
+        for name, value in (("ok", 3.0), ("rejected", 1.0))
+    )
+    ok, rejected = drawn(Lane(title="t", shape=Shape.BARS, lines=lines), AXIS).paths
+    assert ok.d.startswith("M0.0 100V")
+    top_of_ok = ok.d.split("V")[1].split("h")[0]
+    assert rejected.d.startswith(f"M0.0 {top_of_ok}V12h")
+
+
+def test_a_single_reading_is_seen() -> None:
+    line = Line(name="a", kind="read", points=((5.0, 2.0),), steps=())
+    [path] = drawn(Lane(title="t", shape=Shape.READINGS, lines=(line,)), AXIS).paths
+    assert path.d == f"M{CANVAS / 2:.1f} 12h0.5"
