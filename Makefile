@@ -33,9 +33,10 @@ drill: $(READY) ## hold the drills and judge them (RUNTIME=embedded, PROFILE=ci 
 test: $(READY) ## all tests, the fast ones first (ARGS="-m 'not stack'" leaves the servers out)
 	$(BIN)/python -m pytest $(ARGS)
 
-gate: $(READY) ## what a CI gate runs: the drills marked for it, held to drill-baseline.json; JUnit XML in runs/gate.xml
+gate: $(READY) ## what a CI gate runs: the drills marked for it, held to drill-baseline.json; writes runs/gate.xml (JUnit) and gate.md
 	@mkdir -p runs
-	$(BIN)/drill gate --runtime $(RUNTIME) --profile ci --junit runs/gate.xml $(ARGS)
+	$(BIN)/drill gate --runtime $(RUNTIME) --profile ci --junit runs/gate.xml --markdown runs/gate.md \
+		$(ARGS)
 
 detect: $(READY) ## switch on each planted defect of the sample shop; every one must be caught; writes docs/detection.md
 	$(BIN)/drill detect --matrix docs/detection.md $(ARGS)

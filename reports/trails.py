@@ -4,8 +4,9 @@ A finding names keys. Whoever doubts it wants to see what the client asked and w
 say of that key: two charges beside one order say more than any sentence.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -26,10 +27,15 @@ _ROW_CHARS_MAX = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A row of the target's own that mentions an operation."""
+    """A row of the target's own that mentions an operation.
+
+    Attributes:
+        at: When it was written, in s on the page's axis, if it says so by a wall clock in ms; else "".
+    """
 
     reading: str
     told: str
+    at: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +83,7 @@ def operations_shown(history: History, findings: Sequence[Finding], axis: Axis) 
         *((row, "among the slowest") for row in slow.head(SLOW_MAX).iter_rows(named=True)),
     ]
     keys = list(dict.fromkeys(row["key"] for row, _ in chosen))[:TRAILS_MAX]
-    records = _records(history, keys)
+    records = _records(history, keys, axis)
     shown = tuple(_shown(row, why, axis, records.get(row["key"], ())) for row, why in chosen)
     return Operations(
         told=(
@@ -136,21 +142,41 @@ def _told(row: dict[str, Any]) -> str:
     )
 
 
-def _records(history: History, keys: Sequence[str]) -> dict[str, tuple[Record, ...]]:
-    """What the final readings say of some keys, in the order of the tables."""
-    found: dict[str, list[Record]] = {key: [] for key in keys}
+def _records(history: History, keys: Sequence[str], axis: Axis) -> dict[str, tuple[Record, ...]]:
+    """What the final readings say of some keys: what has a time in its order, then the rest by its table."""
+    found: dict[str, list[tuple[float, Record]]] = {key: [] for key in keys}
     for probe in history.probes:
         line = history.final_line(probe)
         if line is None or line.length > _TABLE_BYTES_MAX:
             continue
         for key, row in _rows_about(history.reading_text(line), found):
             if len(found[key]) < ROWS_MAX:
-                told = _told({name: part for name, part in row.items() if part != key})
-                found[key].append(Record(reading=plain(probe, 80), told=plain(told, _ROW_CHARS_MAX)))
-    return {key: tuple(records) for key, records in found.items()}
+                moments = {name: at_s for name, part in row.items() if (at_s := _moment(part, history, axis))}
+                told = _told(
+                    {name: part for name, part in row.items() if part != key and name not in moments}
+                )
+                at_s = min(moments.values(), default=float("inf"))
+                record = Record(
+                    reading=plain(probe, 80),
+                    told=plain(told, _ROW_CHARS_MAX),
+                    at=f"{at_s:.3f} s" if moments else "",
+                )
+                found[key].append((at_s, record))
+    return {
+        key: tuple(record for _, record in sorted(records, key=itemgetter(0)))
+        for key, records in found.items()
+    }
 
 
-def _rows_about(text: bytes, keys: dict[str, list[Record]]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _moment(part: object, history: History, axis: Axis) -> float | None:
+    """When a row was written, if this part of it is a time of the wall clock in ms and lies within the run."""
+    if not isinstance(part, int | float) or isinstance(part, bool) or not 1e12 < part < 1e13:
+        return None
+    at_s = axis.at_s(part * 1e6 + history.wall_offset_ns)
+    return at_s if axis.holds(at_s) else None
+
+
+def _rows_about(text: bytes, keys: Collection[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         rows = msgspec.json.decode(text)
     except UNREADABLE:

@@ -138,6 +138,8 @@ def test_a_claim_leads_to_its_operation_and_that_to_what_the_target_wrote_down(t
     told = {record.reading: record.told for record in shown.records}
     assert told["orders"].startswith("status CANCELLED, total_cents 500")
     assert "stock" not in told
+    assert [record.at for record in shown.records] == ["46.000 s"] * 5 + [""] * 6
+    assert shown.records[0].told == "saga_id s-o003, step_name reserve-inventory, status COMPLETED, seq 30"
 
 
 def test_operations_that_were_not_ok_are_shown_and_many_are_counted(tmp_path: Path) -> None:
