@@ -17,7 +17,7 @@ STEPS_MAX = 240
 _DAY_S = 24 * 3600.0
 # A drill may overrun its plan: servers take their time to come back. By more than this only a clock does.
 _OVERRUN = 5.0
-_TICKS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
+_TICKS_S = (1, 2, 5, 10, 20, 30, 60, 120, 180, 300, 600, 1200, 1800, 3600, 7200, 14400)
 _TICKS_MAX = 8
 
 

@@ -103,7 +103,7 @@ def _claimed(findings: Sequence[Finding], special: Sequence[Finding]) -> Iterato
 def _done(history: History, axis: Axis) -> Iterator[str]:
     operations = history.operations
     rate = history.run.promised.get("rate_per_s")
-    planned = f", {rate:g} a second as planned" if isinstance(rate, int | float) else ""
+    planned = f", {figure(rate)} a second as planned" if isinstance(rate, int | float) else ""
     names = listed([str(name) for name in operations["name"].unique().sort().to_list()])
     yield f"{operations.height:,} {names or 'operations'} were sent{planned}."
     for fault in history.faults:

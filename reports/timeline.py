@@ -58,7 +58,7 @@ def timeline_of(history: History) -> Timeline:
     ]
     return Timeline(
         axis=axis,
-        ticks=tuple(Tick(at=axis.percent(at_s), told=_told(at_s)) for at_s in axis.ticks()),
+        ticks=tuple(Tick(at=axis.percent(at_s), told=_told(at_s, axis)) for at_s in axis.ticks()),
         phases=tuple(boxes(phases, axis)),
         faults=tuple(boxes(faults, axis)),
         drawings=tuple(drawn(lane, axis) for lane in lanes),
@@ -68,8 +68,8 @@ def timeline_of(history: History) -> Timeline:
     )
 
 
-def _told(at_s: float) -> str:
-    return f"{at_s:g} s" if at_s < 600 else f"{at_s / 60:g} min"
+def _told(at_s: float, axis: Axis) -> str:
+    return f"{at_s / 60:g} min" if axis.seconds >= 300 and at_s else f"{at_s:g} s"
 
 
 def _phases(history: History, axis: Axis) -> Iterator[Stretch]:

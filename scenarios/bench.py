@@ -31,6 +31,7 @@ from harness.supervisor import processes
 from scenarios.drill_bench import Course, courses_section, hold_all
 from scenarios.figures import WATCHED_S, Figure, others_percent
 from scenarios.judging_bench import judging_figures
+from scenarios.page_bench import page_figures
 from scenarios.proxy_bench import proxy_figures
 from scenarios.shop import GOOD_CARD
 
@@ -215,7 +216,7 @@ def measure(*, cold: int, runs: int) -> tuple[list[Figure], list[Course]]:
         figures += latency_figures(stack, runs=runs, busy=busy)
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         session, courses = hold_all(Path(folder))
-    return [*figures, recording_figure(), session, *judging_figures(runs)], courses
+    return [*figures, recording_figure(), session, *judging_figures(runs), *page_figures(runs)], courses
 
 
 def document(figures: Sequence[Figure], courses: Sequence[Course] = ()) -> str:

@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Dialog, Page
 from harness.recording.records import Finding, Verdict
 from harness.recording.rundir import write_findings
 from reports import index
+from scenarios import chromium
 from tests.histories import Drill, innocent_drill, innocent_tables
-from tests.reports import chromium
 from tests.tidy.sources import ROOT
 
 pytestmark = pytest.mark.browser
@@ -37,7 +37,10 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium.browser() as found:
+    path = chromium.installed()
+    if not path:
+        pytest.skip(chromium.NONE)
+    with chromium.browser(path) as found:
         yield found
 
 

@@ -1,6 +1,6 @@
-"""An installed Chromium, to look at pages as their readers do.
+"""An installed Chromium, to look at pages as their readers do and to measure how soon they see them.
 
-None is brought along: it is a hundred megabytes, and a machine without one can still run every other test.
+None is brought along: it is a hundred megabytes, and a machine without one can still do everything else.
 """
 
 import os
@@ -8,10 +8,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from harness.errors import ConfigError
+
 CHROMIUM = "DRILLBOOK_CHROMIUM"  # names one; without it the usual names are looked for
+NONE = f"no Chromium is installed: `apt-get install chromium` or the like, or name one with {CHROMIUM}"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _FLAGS = (
     "--headless",
@@ -25,23 +27,24 @@ _FLAGS = (
 
 
 def installed() -> str:
-    """Where Chromium is; "" if there is none."""
-    named = os.environ.get(CHROMIUM)
-    if named:
+    """Where Chromium is; "" if there is none.
+
+    Raises:
+        ConfigError: The one that is named is not there: then nobody should be content without it.
+    """
+    if named := os.environ.get(CHROMIUM):
         found = shutil.which(named)
-        assert found, f"{CHROMIUM} names {named}, which is no program"
+        if not found:
+            raise ConfigError(
+                f"{CHROMIUM} names {named}, which is no program. Name one that is, or unset it."
+            )
         return found
     return next((path for name in _NAMES if (path := shutil.which(name))), "")
 
 
 @contextmanager
-def browser() -> Iterator[Browser]:
-    """A Chromium with a new, empty profile. Without one the test is skipped with what to install."""
-    path = installed()
-    if not path:
-        pytest.skip(
-            f"no Chromium is installed: `apt-get install chromium` or the like, or name one with {CHROMIUM}"
-        )
+def browser(path: str) -> Iterator[Browser]:
+    """That Chromium, with a new and empty profile."""
     sandbox = () if os.getuid() else ("--no-sandbox",)  # Chromium refuses to have one as root
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=path, args=[*_FLAGS, *sandbox])
