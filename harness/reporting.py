@@ -52,8 +52,9 @@ def tell(outcome: SessionOutcome, *, junit: Path | None = None, markdown: Path |
     try:
         if index := write_pages(outcome):
             say_whole(console, str(shown(index)), indent=2, label="report")
-    except DrillError as error:
-        complain(console, f"the pages of this session are missing or incomplete: {error}")
+    except Exception as error:  # noqa: BLE001 - a verdict must outlive a mistake in drawing it
+        kind = "" if isinstance(error, DrillError) else f"{type(error).__name__}: "
+        complain(console, f"the pages of this session are missing or incomplete: {kind}{error}")
     if junit is not None:
         write_report("junit", outcome, junit)
         say_whole(console, f"JUnit XML: {junit}")

@@ -188,6 +188,18 @@ def test_a_gate_holds_what_is_marked_and_is_green_when_nothing_is_missed(call: C
     assert (document["lost"], document["new"]) == ([], [])
 
 
+def test_a_gate_writes_what_a_pull_request_shows_and_what_was_lost_is_in_it(
+    call: Call, tmp_path: Path
+) -> None:
+    proven(tmp_path / "drill-baseline.json", gone=("it-holds",))
+    code, _, err = call("gate", "--markdown", "new/gate.md")
+    assert code == ExitCode.INCONCLUSIVE
+    text = (tmp_path / "new" / "gate.md").read_text()
+    assert text.startswith("# ? INCONCLUSIVE: ")
+    assert "**Not held**: the session: 1 of what the baseline has proven was not judged" in text
+    assert "Markdown: new/gate.md" in err
+
+
 def test_a_green_session_that_lost_a_claim_is_inconclusive(call: Call, tmp_path: Path) -> None:
     proven(tmp_path / "b.json", one=("it-holds", "it-held"), gone=("it-holds",))
     code, out, err = call("gate", "--baseline", "b.json", "--json")

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import parse
 import msgspec
 import pytest
 
+from harness import report_files
 from harness.catalogue import ScenarioInfo
 from harness.errors import ConfigError, ExitCode, RecordingError
 from harness.judgement import Judgement, Trouble
@@ -81,6 +82,20 @@ def test_pages_that_cannot_be_written_change_nothing_about_the_session(
         in capsys.readouterr().err
     )
     assert session_data(outcome)["report"] == ""
+
+
+def test_a_mistake_in_drawing_a_page_leaves_the_verdict_and_what_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(name: str) -> object:
+        if name == "index":
+            raise ZeroDivisionError("no width")
+        return writer(name)
+
+    monkeypatch.setattr(report_files, "writer", broken)
+    tell(held_again(tmp_path), junit=tmp_path / "junit.xml")
+    assert "incomplete: ZeroDivisionError: no width" in capsys.readouterr().err
+    assert (tmp_path / "junit.xml").is_file()
 
 
 def test_the_index_of_a_session_is_told_to_machines(tmp_path: Path) -> None:
