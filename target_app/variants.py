@@ -20,6 +20,9 @@ class Variant(StrEnum):
     BREAKER_OPENS_ABOVE_ITS_THRESHOLD = "breaker-opens-above-its-threshold"
     PUBLISH_WITHOUT_WAITING = "publish-without-waiting"
     PUBLISH_OUTSIDE_TRANSACTION = "publish-outside-transaction"
+    RATE_LIMIT_PER_INSTANCE = "rate-limit-per-instance"
+    RATE_LIMIT_REFILLS_GREEDILY = "rate-limit-refills-greedily"
+    RETRY_AFTER_ROUNDED_DOWN = "retry-after-rounded-down"
 
 
 WHAT_GOES_WRONG: dict[Variant, str] = {
@@ -62,6 +65,17 @@ WHAT_GOES_WRONG: dict[Variant, str] = {
     Variant.PUBLISH_OUTSIDE_TRANSACTION: (
         "orders commits a new order without its event and then tells Kafka by itself, for a second: "
         "while no broker takes it, the order is there and nobody will ever be told"
+    ),
+    Variant.RATE_LIMIT_PER_INSTANCE: (
+        "each gateway keeps buckets of its own: a client may do as often what it may once as there are gateways"
+    ),
+    Variant.RATE_LIMIT_REFILLS_GREEDILY: (
+        "the gateways give tokens back one by one as time passes and not all at the end of an interval: a client that "
+        "asks on and on gets nearly twice its limit in its first minute"
+    ),
+    Variant.RETRY_AFTER_ROUNDED_DOWN: (
+        "the gateways cut the fraction off the seconds of Retry-After: a client that does as it is told comes back too "
+        "early and is refused again"
     ),
 }
 

@@ -52,7 +52,12 @@ def create_app(
         transport=orders_transport,
     )
     redis = RedisClient(settings)
-    shared = SharedBuckets(redis, period_s=settings.rate_limit_period_s)
+    shared = SharedBuckets(
+        redis,
+        period_s=settings.rate_limit_period_s,
+        variants=settings.shop_variants,
+        instance=f"{settings.host}-{settings.port}",
+    )
     rate_limit = RateLimit(settings, buckets or shared, metrics)
     router = APIRouter(prefix="/api/v1/orders")
 

@@ -8,10 +8,12 @@ A bucket is forgotten a whole interval after the refill that would have filled i
 as it would have been.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
 from target_app.service.redis_client import RedisClient
+from target_app.variants import Variant
 
 US_PER_S = 1_000_000
 
@@ -28,6 +30,9 @@ if not (tokens and refilled_at_us) then
     tokens, refilled_at_us = capacity, now_us
 elseif now_us < refilled_at_us then
     refilled_at_us = now_us
+elseif ARGV[4] == 'greedily' then
+    tokens = tokens + (now_us - refilled_at_us) * capacity / period_us
+    refilled_at_us = now_us
 else
     local intervals = math.floor((now_us - refilled_at_us) / period_us)
     if intervals > 0 then
@@ -41,7 +46,7 @@ if tokens >= 1 then
     admitted, tokens = 1, tokens - 1
 end
 local wait_us = refilled_at_us + period_us - now_us
-redis.call('HSET', KEYS[1], 'tokens', string.format('%.0f', tokens),
+redis.call('HSET', KEYS[1], 'tokens', string.format('%.14g', tokens),
     'refilled_at_us', string.format('%.0f', refilled_at_us))
 redis.call('PEXPIRE', KEYS[1], math.ceil((wait_us + period_us) / 1000))
 return {admitted, tokens, wait_us, now_us + wait_us}
@@ -80,15 +85,19 @@ class Buckets(Protocol):
 class SharedBuckets:
     """The buckets of all clients, in one Redis."""
 
-    def __init__(self, redis: RedisClient, *, period_s: float) -> None:
+    def __init__(
+        self, redis: RedisClient, *, period_s: float, variants: Collection[Variant] = (), instance: str = ""
+    ) -> None:
         self._redis = redis
         self._period_us = round(period_s * US_PER_S)
+        self._refill = "greedily" if Variant.RATE_LIMIT_REFILLS_GREEDILY in variants else "intervally"
+        self._owner = f"{instance}-" if Variant.RATE_LIMIT_PER_INSTANCE in variants else ""
 
     async def take(self, client: str, limit: int, *, now_us: int | None = None) -> Taken:
         """See `Buckets`. `now_us` is for those who cannot wait: Redis's own time otherwise."""
         now = "" if now_us is None else now_us
         admitted, remaining, wait_us, refill_at_us = await self._redis.run(
-            _TAKE, key_of(client), (limit, self._period_us, now)
+            _TAKE, key_of(self._owner + client), (limit, self._period_us, now, self._refill)
         )
         return Taken(
             admitted=bool(admitted),

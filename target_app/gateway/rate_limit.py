@@ -19,6 +19,7 @@ from target_app.service.logs import fields
 from target_app.service.metrics import Metrics, tags
 from target_app.service.problems import Problem, Unavailable
 from target_app.service.redis_client import RedisLost
+from target_app.variants import Variant
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class RateLimit:
         self._buckets = buckets
         self._period_s = settings.rate_limit_period_s
         self._is_open = settings.rate_limit_redis_lost == "open"
+        self._rounds_down = Variant.RETRY_AFTER_ROUNDED_DOWN in settings.shop_variants
         self._asked = metrics.counter(METRIC, "Requests by tier, and by what the rate limit made of them")
 
     async def within(self, client_ids: list[str], pass_on: Callable[[], Awaitable[Response]]) -> Response:
@@ -63,6 +65,9 @@ class RateLimit:
         except RedisLost as error:
             return self._uncounted(client, tier, limit, error)
         told = _headers(limit, taken)
+        wait_s = ceil(taken.refill_in_s)
+        if self._rounds_down:
+            wait_s = int(taken.refill_in_s)
         if taken.admitted:
             self._count(tier, "admitted")
             return told
@@ -78,7 +83,7 @@ class RateLimit:
             429,
             "Too Many Requests",
             f"{limit} requests in {self._period_s:g} s are what this client may make, and it has made them",
-            headers={**told, "Retry-After": str(max(1, ceil(taken.refill_in_s)))},
+            headers={**told, "Retry-After": str(wait_s)},
         )
 
     def _uncounted(self, client: str, tier: Tier, limit: int, error: RedisLost) -> dict[str, str]:

@@ -65,6 +65,12 @@ def test_what_is_left_on_its_way_has_had_longer_than_any_limit(named: object) ->
         assert phases.converge_s > given_up_s + undone_s
 
 
+@pytest.mark.parametrize("named", [CI, GUIDE], ids=lambda named: named.name)
+def test_a_client_is_limited_for_two_whole_periods(named: object) -> None:
+    found = profile(getattr(named, "name"))  # noqa: B009 - see above
+    assert found.limited.impact_s > 2 * found.timers.rate_limit_period_s
+
+
 def test_the_shortest_timer_is_what_the_machine_must_keep() -> None:
     assert CI.timers.shortest_s == min(CI.timers.queue_look_s, CI.timers.queue_retry_s)
 

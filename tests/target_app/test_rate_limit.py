@@ -101,6 +101,13 @@ def test_a_refused_client_is_told_how_long_to_wait_in_whole_seconds_and_never_to
     assert shop.ask("silver")[0].status_code == 200
 
 
+def test_planted_a_wait_that_is_rounded_down_sends_clients_back_too_early() -> None:
+    shop = Shop(SHOP_VARIANTS="retry-after-rounded-down")
+    shop.ask("silver", times=100)
+    shop.buckets.now_s += 0.5
+    assert shop.ask("silver")[0].headers["Retry-After"] == "59"
+
+
 def test_a_refusal_says_that_nothing_was_done_and_is_found_by_the_guides_own_search(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -17,6 +17,7 @@ from redis import Redis
 from harness.models.bucket import BucketConfig, BucketModel
 from target_app.gateway.buckets import US_PER_S, SharedBuckets, Taken, key_of
 from target_app.service.redis_client import RedisClient, RedisLost, RedisSettings
+from target_app.variants import Variant
 from tests.target_app import real_valkey
 
 pytestmark = pytest.mark.stack
@@ -32,17 +33,22 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
 
 
-def with_buckets(url: str, talk: Callable[[SharedBuckets], Awaitable[T]], *, timeout_s: float = 5.0) -> T:
-    """Talk to buckets, with a time-out that a stalled machine does not reach."""
+def with_redis(url: str, talk: Callable[[RedisClient], Awaitable[T]], *, timeout_s: float = 5.0) -> T:
+    """Talk to Redis, with a time-out that a stalled machine does not reach."""
 
     async def session() -> T:
         redis = RedisClient(RedisSettings(redis_url=url, redis_timeout_s=timeout_s))
         try:
-            return await talk(SharedBuckets(redis, period_s=PERIOD_S))
+            return await talk(redis)
         finally:
             await redis.stop()
 
     return asyncio.run(session())
+
+
+def with_buckets(url: str, talk: Callable[[SharedBuckets], Awaitable[T]], *, timeout_s: float = 5.0) -> T:
+    """Talk to the buckets that are in it."""
+    return with_redis(url, lambda redis: talk(SharedBuckets(redis, period_s=PERIOD_S)), timeout_s=timeout_s)
 
 
 def someone() -> str:
@@ -105,6 +111,30 @@ def test_the_script_decides_as_the_reference_does(url: str, gaps_us: list[int], 
             assert round(taken.refill_in_s * US_PER_S) == model.next_refill_in_s(at_us)
 
     with_buckets(url, talk)
+
+
+def test_planted_tokens_come_back_one_by_one(url: str) -> None:
+    client, defect = someone(), (Variant.RATE_LIMIT_REFILLS_GREEDILY,)
+
+    async def talk(redis: RedisClient) -> list[bool]:
+        buckets = SharedBuckets(redis, period_s=PERIOD_S, variants=defect)
+        moments = (MADE_US, MADE_US, MADE_US, MADE_US + round(PERIOD_S / 2 * US_PER_S))
+        return [(await buckets.take(client, 2, now_us=at_us)).admitted for at_us in moments]
+
+    assert with_redis(url, talk) == [True, True, False, True]
+
+
+def test_planted_each_gateway_has_buckets_of_its_own(url: str) -> None:
+    client, defect = someone(), (Variant.RATE_LIMIT_PER_INSTANCE,)
+
+    async def talk(redis: RedisClient) -> list[bool]:
+        gateways = [
+            SharedBuckets(redis, period_s=PERIOD_S, variants=defect, instance=name)
+            for name in ("a", "b", "a")
+        ]
+        return [(await buckets.take(client, 1)).admitted for buckets in gateways]
+
+    assert with_redis(url, talk) == [True, True, False]
 
 
 def test_a_clock_that_was_set_back_locks_nobody_out(url: str) -> None:
