@@ -60,7 +60,7 @@ class Profile:
         timers: The shop's.
         steady: Phases of a drill without a fault.
         crash: Phases in which a consumer falls behind, is killed, and joins its group again.
-        limited: Phases in which one client asks for too much: the impact is two periods of the rate limit long.
+        limited: Phases in which one client asks for too much, before a refill of its bucket and after.
         flapping: Phases in which a breaker opens, probes and opens again, several times.
         outage: Phases of two outages of the provider.
         outages_s: How long it is lost the first time, which is longer than the saga's limit, and the second time,
@@ -91,7 +91,7 @@ GUIDE = Profile(
     timers=ShopTimers(),
     steady=Phases(warm_up_s=30, steady_s=60, impact_s=60, heal_s=60, converge_s=900, quiet_s=60),
     crash=Phases(warm_up_s=30, steady_s=60, impact_s=60, heal_s=120, converge_s=900, quiet_s=60),
-    limited=Phases(warm_up_s=30, steady_s=60, impact_s=125, heal_s=60, converge_s=900, quiet_s=60),
+    limited=Phases(warm_up_s=30, steady_s=60, impact_s=100, heal_s=60, converge_s=900, quiet_s=60),
     flapping=Phases(warm_up_s=30, steady_s=60, impact_s=300, heal_s=180, converge_s=900, quiet_s=60),
     outage=Phases(warm_up_s=30, steady_s=60, impact_s=930, heal_s=180, converge_s=1500, quiet_s=630),
     outages_s=(660.0, 120.0),
@@ -114,7 +114,7 @@ CI = Profile(
         saga_retry_most_s=2.0,
         queue_look_s=0.5,
         queue_retry_s=0.5,
-        rate_limit_period_s=8.0,
+        rate_limit_period_s=6.0,
         session_timeout_s=6.0,
         heartbeat_s=1.0,
         max_poll_s=30.0,
@@ -124,7 +124,7 @@ CI = Profile(
     flapping=Phases(warm_up_s=3, steady_s=7, impact_s=10, heal_s=15, converge_s=40, quiet_s=3),
     outage=Phases(warm_up_s=3, steady_s=7, impact_s=29, heal_s=18, converge_s=60, quiet_s=15),
     outages_s=(20.0, 4.0),
-    limited=Phases(warm_up_s=3, steady_s=8, impact_s=17, heal_s=13, converge_s=40, quiet_s=3),
+    limited=Phases(warm_up_s=3, steady_s=7, impact_s=10, heal_s=14, converge_s=40, quiet_s=3),
     leader_lost=Phases(warm_up_s=3, steady_s=7, impact_s=19, heal_s=17, converge_s=40, quiet_s=3),
     leader_away_s=6.0,
     settle_after_heal_s=10.0,

@@ -16,7 +16,10 @@ from scenarios.shop import ORDINARY_CLIENT, STANDARD_CLIENT, PlaceOrder, order_k
 
 READ_ORDER = "read_order"
 # One request in so many is an order, all others are reads.
-ORDER_EVERY = 4
+ORDER_EVERY = 5
+# When the client asks on and on, in periods since it asked first: from the half of one interval to where more than a
+# whole bucket has been asked for in the next.
+BURST_FROM, BURST_TO = 0.5, 1.6
 _TOLD = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "retry-after")
 
 
