@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 from harness.checks import Claim
@@ -18,7 +19,7 @@ from harness.faults.schedule import FaultPlan, Planned, RunningPlan
 from harness.identity import described, folder_name, replay_line
 from harness.interruption import is_interruption
 from harness.judgement import Judgement
-from harness.load.arrivals import steady
+from harness.load.arrivals import Shape, steady
 from harness.load.operations import Operation
 from harness.narration import Narrator
 from harness.observing import Observation
@@ -48,20 +49,34 @@ class Load:
     Attributes:
         operation: What each request is.
         rate_per_s: Offered, whatever the target does (open loop).
+        impact_rate_per_s: Offered during impact, where that is another: a flood is a load and no fault.
         timeout_s: After which a client gives up and does not know.
     """
 
     operation: Operation
     rate_per_s: float
+    impact_rate_per_s: float | None = None
     timeout_s: float = 10.0
 
     def __post_init__(self) -> None:
         """Refuse a load that is none, before anything is started for it."""
-        for name in ("rate_per_s", "timeout_s"):
-            if not 0 < getattr(self, name) < math.inf:
+        for name in ("rate_per_s", "impact_rate_per_s", "timeout_s"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
                 raise ConfigError(
-                    f"{name} must be a number above 0, got {getattr(self, name)}: without load nothing is proven."
+                    f"{name} must be a number above 0, got {value}: without load nothing is proven."
                 )
+
+    def rate_in(self, phase: Phase) -> float:
+        """What is offered a second in a phase."""
+        if phase is Phase.IMPACT and self.impact_rate_per_s is not None:
+            return self.impact_rate_per_s
+        return self.rate_per_s
+
+    def shape(self, phases: Phases) -> Shape:
+        """When it is offered."""
+        parts = (steady(self.rate_in(phase), seconds=length_s) for phase, length_s in phases.under_load())
+        return reduce(Shape.then, parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,7 +248,7 @@ class Drill:
     def _generator(self, run_dir: Path) -> Iterator[RunningLoad]:
         generator = self.stack.start_load(
             operation=self.load.operation,
-            shape=steady(self.load.rate_per_s, seconds=self.phases.load_s),
+            shape=self.load.shape(self.phases),
             timeout_s=self.load.timeout_s,
             seed=self.seed,
             run_dir=run_dir,

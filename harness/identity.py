@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from harness import __version__
 from harness.checks import to_record
-from harness.recording.records import RunInfo
+from harness.recording.records import Phase, RunInfo
 from harness.settings import Settings
 
 _NAME_MAX = 200  # bytes; a file system takes 255
@@ -69,6 +69,7 @@ def described(drill: "Drill") -> RunInfo:
         promised={
             "phases": {phase.value: at_s for phase, at_s in drill.phases.timetable()},
             "rate_per_s": drill.load.rate_per_s,
+            "impact_rate_per_s": drill.load.rate_in(Phase.IMPACT),
             "load_s": drill.phases.load_s,
             "converge_s": drill.phases.converge_s,
             "faults": [

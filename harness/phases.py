@@ -62,15 +62,18 @@ class Phases:
 
     def timetable(self) -> list[tuple[Phase, float]]:
         """The phases under load and when each begins, in seconds from the first request; empty ones left out."""
+        begins, at_s = [], 0.0
+        for phase, length_s in self.under_load():
+            begins.append((phase, at_s))
+            at_s += length_s
+        return begins
+
+    def under_load(self) -> list[tuple[Phase, float]]:
+        """The same phases, and for how many seconds each lasts."""
         lengths = [
             (Phase.WARM_UP, self.warm_up_s),
             (Phase.STEADY, self.steady_s),
             (Phase.IMPACT, self.impact_s),
             (Phase.HEAL, self.heal_s),
         ]
-        begins, at_s = [], 0.0
-        for phase, length_s in lengths:
-            if length_s > 0:
-                begins.append((phase, at_s))
-            at_s += length_s
-        return begins
+        return [(phase, length_s) for phase, length_s in lengths if length_s > 0]

@@ -14,6 +14,12 @@ def phases(**changes: float) -> Phases:
 
 def test_the_timetable_says_when_each_phase_begins() -> None:
     assert phases().timetable() == [(Phase.WARM_UP, 0), (Phase.STEADY, 1), (Phase.IMPACT, 3), (Phase.HEAL, 6)]
+    assert phases().under_load() == [
+        (Phase.WARM_UP, 1),
+        (Phase.STEADY, 2),
+        (Phase.IMPACT, 3),
+        (Phase.HEAL, 4),
+    ]
     assert phases().load_s == 10
 
 

@@ -241,11 +241,31 @@ def test_a_second_drill_in_one_scenario_is_refused_before_it_is_held(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("rate_per_s", "timeout_s"), [(0, 1), (float("nan"), 1), (10, 0), (10, float("inf"))]
+    "wrong",
+    [
+        {"rate_per_s": 0},
+        {"rate_per_s": float("nan")},
+        {"impact_rate_per_s": 0},
+        {"timeout_s": 0},
+        {"timeout_s": float("inf")},
+    ],
+    ids=str,
 )
-def test_a_load_that_is_none_is_refused(rate_per_s: float, timeout_s: float) -> None:
+def test_a_load_that_is_none_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="must be a number above 0"):
-        Load(operation=PlaceOrder(), rate_per_s=rate_per_s, timeout_s=timeout_s)
+        Load(operation=PlaceOrder(), **{"rate_per_s": 10.0, **wrong})
+
+
+def test_load_may_be_another_during_impact_and_is_as_before_after_it() -> None:
+    shape = Load(operation=PlaceOrder(), rate_per_s=10, impact_rate_per_s=100).shape(PHASES)
+    calm_s, until_s = PHASES.warm_up_s + PHASES.steady_s, PHASES.load_s - PHASES.heal_s
+    assert shape.promised(0, calm_s) == (5, 5)
+    assert shape.promised(calm_s, until_s) == (30, 30)
+    assert shape.promised(until_s, PHASES.load_s) == (2, 2)
+
+
+def test_what_was_to_be_offered_during_impact_is_in_the_recording(tmp_path: Path) -> None:
+    assert Held(tmp_path).run().run.promised["impact_rate_per_s"] == 100
 
 
 def test_a_gauge_of_a_probe_that_nobody_reads_is_refused() -> None:

@@ -115,7 +115,7 @@ class UnderLoad:
     def _share(self, history: History, phase: Phase) -> float:
         span = whole_phase(history, phase)
         sent = intended_in(history, "", span).filter(was_sent() & (pl.col("sent_ns") < span.end_ns))
-        return sent.height / (planned_rate_per_s(history) * planned_seconds(history, phase))
+        return sent.height / (planned_rate_per_s(history, phase) * planned_seconds(history, phase))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,13 +46,15 @@ def planned_faults(history: History) -> tuple[PlannedFault, ...]:
     return tuple(found)
 
 
-def planned_rate_per_s(history: History) -> float:
-    """How much load was to be offered.
+def planned_rate_per_s(history: History, phase: Phase) -> float:
+    """How much load was to be offered in a phase.
 
     Raises:
         CannotSay: `run.json` does not tell.
     """
-    return _above_zero("rate_per_s", history.run.promised.get("rate_per_s"))
+    promised = history.run.promised
+    name = "impact_rate_per_s" if phase is Phase.IMPACT and "impact_rate_per_s" in promised else "rate_per_s"
+    return _above_zero(name, promised.get(name))
 
 
 def planned_seconds(history: History, phase: Phase) -> float:

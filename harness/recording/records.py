@@ -223,7 +223,8 @@ class RunInfo:
         replay: The command that runs the same drill again.
         ended: Empty while running; then "completed", "aborted: …" or "interrupted".
         promised: What the scenario planned: `phases` (when each begins, in s from the first request), `load_s` and
-            `converge_s`, `rate_per_s`, and `faults` (each its `title`, `at_s` into impact, `seconds` that it is there).
+            `converge_s`, `rate_per_s` and, where it was another, `impact_rate_per_s`, and `faults` (each its `title`,
+            `at_s` into impact, `seconds` that it is there).
         versions: Of drillbook, Python and every server.
         lines: How many lines each stream had when the run ended, so that a lost one is missed.
         digests: SHA-256 of each stream when the run ended, so that a changed one is noticed. Empty in older runs.

@@ -172,6 +172,7 @@ def test_a_fault_of_an_instant_hurt_nobody(tmp_path: Path) -> None:
         {"faults": [{"title": "provider killed", "seconds": -1}]},
         {"rate_per_s": "much"},
         {"rate_per_s": -5},
+        {"impact_rate_per_s": "more"},
         {"rate_per_s": 5, "phases": None},
         {"rate_per_s": 5, "phases": {"steady": "soon"}},
         {"rate_per_s": 5, "load_s": 45},
@@ -221,6 +222,20 @@ def test_load_was_there_in_every_phase_that_planned_some(tmp_path: Path) -> None
     ended = LOADED.seen(_loaded(tmp_path / "ended", 26))
     assert not ended.ok
     assert ended.sentence == "0% of the planned load was sent in heal (wanted 50%)"
+
+
+def test_a_flood_that_was_planned_and_not_sent_is_no_load(tmp_path: Path) -> None:
+    def seen(rate_per_s: float) -> str:
+        drill = Drill(tmp_path / f"{rate_per_s:g}", promised={"rate_per_s": 5, "impact_rate_per_s": 50})
+        times_s = [5 + number / 5 for number in range(300)]
+        times_s += [25 + number / rate_per_s for number in range(round(20 * rate_per_s))]
+        for number, at_s in enumerate(times_s):
+            drill.operation(f"o{number}", at_s)
+        seen = LOADED.seen(drill.ended())
+        return f"{seen.ok}: {seen.sentence}"
+
+    assert seen(30).startswith("True: 70% of the planned load was sent in impact")
+    assert seen(10) == "False: 30% of the planned load was sent in impact (wanted 50%)"
 
 
 def test_load_without_a_plan_proves_nothing(tmp_path: Path) -> None:
