@@ -12,24 +12,24 @@ from typing import Any
 from harness.errors import ConfigError
 from harness.load.operations import Answer, Operation, Request
 from harness.recording.records import Outcome
-from scenarios.shop import ORDINARY_CLIENT, STANDARD_CLIENT, PlaceOrder, order_key
+from scenarios.shop import STANDARD_CLIENT, PlaceOrder, order_key
 
 READ_ORDER = "read_order"
-# One request in so many is an order, all others are reads.
+# During the burst one request in so many is an order, all others are the greedy client's reads.
 ORDER_EVERY = 5
-# When the client asks on and on, in periods since it asked first: from the half of one interval to where more than a
-# whole bucket has been asked for in the next.
-BURST_FROM, BURST_TO = 0.5, 1.6
+# How long it holds back, and how long it then asks on and on, in intervals of its bucket: until more than a whole
+# bucket has been asked for after the refill as well.
+HELD_BACK, BURST = 0.5, 1.1
 _TOLD = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "retry-after")
 
 
 @dataclass(frozen=True, kw_only=True)
 class GreedyClient(Operation):
-    """Orders of many customers, and between them reads: ordinary ones, and the greedy client's.
+    """Orders of many customers, and between them the greedy client's reads.
 
     Attributes:
-        first: The number of the request at which, or right after which, the greedy client asks once.
-        burst_from, burst_to: The numbers between which all reads are its.
+        first: The number of the request with which the greedy client asks once.
+        burst_from, burst_to: The numbers between which all but the orders are its.
     """
 
     first: int
@@ -51,24 +51,19 @@ class GreedyClient(Operation):
 
     def request(self, number: int, rng: random.Random) -> Request:
         """An order, or a read of the very first one."""
-        if number % ORDER_EVERY == 0:
+        in_burst = self.burst_from <= number < self.burst_to
+        if number != self.first and not (in_burst and number % ORDER_EVERY):
             orders = PlaceOrder()
             return replace(orders.request(number, rng), name=orders.name)
-        greedy = number == self._first_read or self.burst_from <= number < self.burst_to
-        client = STANDARD_CLIENT if greedy else ORDINARY_CLIENT
         return Request(
             method="GET",
             path=f"/api/v1/orders/{order_key(0)}",
-            headers={"X-Client-ID": client},
+            headers={"X-Client-ID": STANDARD_CLIENT},
             key=f"read-{number:06d}",
-            detail={"client": client},
+            detail={"client": STANDARD_CLIENT},
         )
 
     def outcome(self, answer: Answer) -> tuple[Outcome, Mapping[str, Any]]:
         """As of an order, and what the client was told of its limit."""
         told = {name: answer.headers[name] for name in _TOLD if name in answer.headers}
         return PlaceOrder().outcome(answer)[0], told
-
-    @property
-    def _first_read(self) -> int:
-        return self.first if self.first % ORDER_EVERY else self.first + 1

@@ -14,12 +14,13 @@ from harness.checks.limiter_log import AskedForMore, LimitedClient
 from harness.models.bucket import BucketConfig
 from harness.runner import Chaos, Load
 from scenarios.claims import PLACE_ORDER, universal
-from scenarios.limits.greedy_client import BURST_FROM, BURST_TO, ORDER_EVERY, READ_ORDER, GreedyClient
+from scenarios.limits.greedy_client import BURST, HELD_BACK, ORDER_EVERY, READ_ORDER, GreedyClient
 from scenarios.profiles import Profile
 from scenarios.shop import ADMITTED_BY_EACH, STANDARD_CLIENT, STANDARD_LIMIT, observation
 
-ORDERS_PER_S = 10.0
-RATE_PER_S = ORDERS_PER_S * ORDER_EVERY
+RATE_PER_S = 10.0
+# So that there are as many orders among them as ever.
+BURST_PER_S = RATE_PER_S * ORDER_EVERY
 GUIDE = "Rate Limiting and Throttling"
 # A limit that holds in any period lets 100 through, this one up to 200; what the machine is late by may cost some.
 AROUND_A_REFILL = 150
@@ -39,23 +40,22 @@ def test_a_client_gets_its_hundred_from_refill_to_refill(chaos: Chaos, profile: 
     The client asks once, holds back for half of an interval and then asks on and on through the next refill.
     """
     phases, period_s = profile.limited, profile.timers.rate_limit_period_s
-    begin_s = phases.warm_up_s + phases.steady_s
-    first, burst_from, burst_to = (
-        round((begin_s + periods * period_s) * RATE_PER_S) for periods in (0.0, BURST_FROM, BURST_TO)
+    burst_from = round((phases.warm_up_s + phases.steady_s) * RATE_PER_S)
+    greedy = GreedyClient(
+        first=burst_from - round(HELD_BACK * period_s * RATE_PER_S),
+        burst_from=burst_from,
+        burst_to=burst_from + round(BURST * period_s * BURST_PER_S),
     )
     bucket = BucketConfig(capacity=STANDARD_LIMIT, refill_tokens=STANDARD_LIMIT, period_s=period_s)
     log = LimitedClient(operation=READ_ORDER, client=STANDARD_CLIENT, config=bucket)
     shared = EachCounted(readings=tuple(probe.name for probe in ADMITTED_BY_EACH), at_least=BY_EACH)
     hazard = (healthy, AskedForMore(log=log), shared)
     chaos.run(
-        load=Load(
-            operation=GreedyClient(first=first, burst_from=burst_from, burst_to=burst_to),
-            rate_per_s=RATE_PER_S,
-        ),
+        load=Load(operation=greedy, rate_per_s=RATE_PER_S, impact_rate_per_s=BURST_PER_S),
         faults=[],
         phases=phases,
         claims=(
-            *universal(phases, ORDERS_PER_S),
+            *universal(phases, RATE_PER_S),
             Claim(
                 id="limit-holds-from-refill-to-refill",
                 sentence="From refill to refill a client gets as many requests as it may, no more and no fewer.",
