@@ -33,7 +33,7 @@ from harness.recording.recorder import Recorder
 from harness.recording.records import Phase, PhaseStarted, Reading, Stream
 from harness.recording.rundir import COMPLETED, INTERRUPTED, shown, write_findings
 from harness.settings import Settings
-from harness.stack.drillable import DrillableStack, RunningLoad
+from harness.stack.drillable import Configured, DrillableStack, RunningLoad
 from harness.watch import Watch
 
 READING_TIMEOUT_S = 15.0
@@ -87,7 +87,7 @@ class Drill:
         stack: What it is held on, reset before it begins.
         scenario: Its id in the catalogue; its recording is found under it.
         title: The engineering reason, from the scenario's docstring.
-        load, faults, phases, claims, observing: What the scenario says.
+        load, faults, phases, claims, observing, configured: What the scenario says.
         seed: Of all randomness.
         attempt: 0, or 1 for the one that follows an INCONCLUSIVE one.
         scenarios: The folder that `--scenarios` must name to find it again; "" for the usual one.
@@ -103,6 +103,7 @@ class Drill:
     phases: Phases
     claims: tuple[Claim, ...]
     observing: Observation
+    configured: Configured
     seed: int
     attempt: int
     clock: Clock
@@ -110,7 +111,7 @@ class Drill:
 
     def hold(self) -> Judgement:
         """Run it through all phases and judge what was recorded, however it ended."""
-        self.stack.fresh()
+        self.stack.fresh(self.configured)
         run_dir = self.stack.recordings / folder_name(self.scenario, self.attempt)
         with Recorder(run_dir) as recorder:
             recorder.start(described(self))

@@ -20,9 +20,11 @@ from harness.phases import Phases
 from harness.recording.history import History
 from harness.recording.records import Verdict
 from harness.settings import Settings
-from harness.stack.drillable import DrillableStack
+from harness.stack.drillable import Configured, DrillableStack
 
 __all__ = ["Chaos", "Load", "Observation"]
+
+NOTHING_CONFIGURED: Configured = {}
 
 
 @dataclass
@@ -53,10 +55,12 @@ class Chaos:
         phases: Phases,
         claims: Sequence[Claim],
         observing: Observation,
+        configured: Configured = NOTHING_CONFIGURED,
     ) -> History:
         """Hold the drill, judge it, and return its history if everything passed.
 
         An INCONCLUSIVE drill is held once more, with the same seed, if the settings allow it; both runs are kept.
+        Services may be `configured` for this drill: it is held with them so, and the next one with them as ever.
 
         Raises:
             NotPassed: It was judged FAIL, or INCONCLUSIVE to the end.
@@ -92,6 +96,7 @@ class Chaos:
                 phases=phases,
                 claims=tuple(claims),
                 observing=observing,
+                configured=configured,
                 seed=seed,
                 attempt=attempt,
                 clock=self.clock,

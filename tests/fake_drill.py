@@ -14,7 +14,7 @@ from harness.probes import Json
 from harness.recording.recorder import Recorder
 from harness.recording.records import Done, Intent, Outcome, Stream
 from harness.stack import Stack
-from harness.stack.drillable import Loss
+from harness.stack.drillable import Configured, Loss
 
 
 @dataclass
@@ -74,6 +74,7 @@ class FakeStack:
     services: Mapping[str, Any] = field(default_factory=dict)
     links: Mapping[str, Any] = field(default_factory=dict)
     happened: list[str] = field(default_factory=list)
+    configured: list[Configured] = field(default_factory=list)
     orders: int = 0
     target_name: str = "paper shop"
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -82,8 +83,9 @@ class FakeStack:
     def data_folder(self) -> Path:
         return self.recordings.parent
 
-    def fresh(self) -> None:
+    def fresh(self, configured: Configured) -> None:
         self.happened.append("fresh")
+        self.configured.append(configured)
 
     def gone(self) -> str:
         return "the paper supervisor is gone" if self.lost else ""

@@ -19,9 +19,9 @@ from harness.narration import Silence
 from harness.phases import Phases
 from harness.recording.history import History
 from harness.recording.records import Outcome, Phase, Verdict
-from harness.runner import Chaos, Load, Observation
+from harness.runner import NOTHING_CONFIGURED, Chaos, Load, Observation
 from harness.settings import Settings
-from harness.stack.drillable import Loss
+from harness.stack.drillable import Configured, Loss
 from tests.fake_drill import FakeStack, Mishap, Rows, Settled
 
 PHASES = Phases(warm_up_s=0.2, steady_s=0.3, impact_s=0.3, heal_s=0.2, converge_s=1.0, quiet_s=0.0)
@@ -66,13 +66,20 @@ class Held:
             judgements=self.judgements,
         )
 
-    def run(self, *evidence: Evidence, faults: tuple[Planned, ...] = (), missing: int = 0) -> History:
+    def run(
+        self,
+        *evidence: Evidence,
+        faults: tuple[Planned, ...] = (),
+        missing: int = 0,
+        configured: Configured = NOTHING_CONFIGURED,
+    ) -> History:
         return self.chaos.run(
             load=Load(operation=PlaceOrder(), rate_per_s=100, timeout_s=1),
             faults=faults,
             phases=PHASES,
             claims=(claim(*evidence),),
             observing=Observation(watched=(), final=(Rows("orders", missing),), open_work=(Settled(),)),
+            configured=configured,
         )
 
 
@@ -86,6 +93,14 @@ def test_a_drill_whose_claims_hold_passes_and_its_recording_tells_all(tmp_path: 
     starts = [span.start_ns for phase in Phase if (span := history.phase(phase)) is not None]
     assert len(starts) == len(Phase)
     assert starts == sorted(starts)
+
+
+def test_every_attempt_is_held_with_services_as_the_scenario_configures_them(tmp_path: Path) -> None:
+    held = Held(tmp_path, retry_inconclusive=1)
+    few = {"orders": {"SERVER_TOMCAT_THREADS_MAX": "2"}}
+    with pytest.raises(NotPassed, match="INCONCLUSIVE"):
+        held.run(FaultBit(), configured=few)
+    assert held.stack.configured == [few, few]
 
 
 def test_the_promise_to_undo_comes_before_the_damage_and_is_kept(tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ from harness.load.generator import LoadState
 from harness.load.operations import Operation
 from harness.stack import Stack
 
+# What services are told over what they are told as ever: environment variables, by the service's name.
+Configured = Mapping[str, Mapping[str, str]]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
@@ -78,10 +81,11 @@ class DrillableStack(Stack, Protocol):
         """What each service of the target was told, by its name: enough to start the same one again."""
         ...
 
-    def fresh(self) -> None:
-        """Make it as it was when it had just been started, and prove it.
+    def fresh(self, configured: Configured) -> None:
+        """Make it as it was when it had just been started, and prove it; `configured` is for this time only.
 
         Raises:
+            ConfigError: There is no such service to configure.
             StackError: Something of an earlier drill is still there.
         """
         ...

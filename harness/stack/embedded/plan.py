@@ -5,9 +5,11 @@ disk by the supervisor before the first process starts, and whoever attaches to 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from harness.errors import ConfigError
 from harness.stack import LOOPBACK, Address, WireProtocol
+from harness.stack.drillable import Configured
 from harness.stack.embedded.kafka import CONTROLLER_NAME, broker_name
 from harness.stack.process import ProcessSpec
 from harness.stack.target import BALANCER, KAFKA, POSTGRES, REDIS, Target
@@ -54,6 +56,26 @@ class Plan:
     edges: tuple[Edge, ...]
     waits_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    def configured(self, told: Configured) -> "Plan":
+        """The same, with services that are told something else.
+
+        Raises:
+            ConfigError: There is no such service.
+        """
+        if unknown := sorted(set(told) - {spec.name for spec in self.specs}):
+            raise ConfigError(
+                f"there is no service {unknown[0]!r} to configure: there are "
+                f"{', '.join(spec.name for spec in self.specs)}. The drill would be held on another target than it "
+                "was written for."
+            )
+        return replace(
+            self,
+            specs=tuple(
+                replace(spec, environment={**spec.environment, **told.get(spec.name, {})})
+                for spec in self.specs
+            ),
+        )
 
 
 def kafka_nodes(brokers: int) -> list[str]:

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from harness.narration import Narrator, Silence
 from harness.recording.records import Stream
 from harness.recording.rundir import stream_path
 from harness.stack import LOOPBACK, Address, State
-from harness.stack.drillable import Loss
+from harness.stack.drillable import Configured, Loss
 from harness.stack.embedded import assembly
 from harness.stack.embedded.assembly import LOAD, TOXIPROXY
 from harness.stack.embedded.kafka_contents import KafkaContents
@@ -60,6 +60,11 @@ class EmbeddedStack:
     narrator: Narrator = field(default_factory=Silence)
     as_made: dict[str, str] = field(default_factory=dict)
     _used: bool = False
+    _as_planned: Plan = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep the plan as it was made: what one drill configures is gone in the next."""
+        self._as_planned = self.plan
 
     @property
     def run_id(self) -> str:
@@ -81,7 +86,7 @@ class EmbeddedStack:
         """Of its servers."""
         return self.plan.versions
 
-    @cached_property
+    @property
     def services(self) -> Mapping[str, EmbeddedService]:
         """Every process by its name."""
         furnish = {TOXIPROXY: self._open_links}
@@ -171,17 +176,21 @@ class EmbeddedStack:
             if not (spec.name.startswith(KAFKA) or spec.name in {POSTGRES, REDIS, BALANCER, TOXIPROXY})
         }
 
-    def fresh(self) -> None:
-        """Make the stack as it was when it had just been started, and prove it; nothing on the first use.
+    def fresh(self, configured: Configured) -> None:
+        """Make the stack as it was when it had just been started, and prove it; on the first use it is.
 
         Raises:
+            ConfigError: There is no such service to configure.
             StackError: Something of an earlier scenario is still there.
         """
-        if not self._used:
-            self._used = True
-            return
-        self.narrator.step("making the stack as new")
-        make_as_new(self, self.as_made)
+        plan = self._as_planned.configured(configured)
+        if self._used or plan != self.plan:
+            self.narrator.step("making the stack as new")
+            # Whoever heals after we have died starts services again as they are now.
+            self.supervisor.ask("remember", plan=asdict(plan))
+            self.plan = plan
+            make_as_new(self, self.as_made)
+        self._used = True
 
     def losses(self) -> list[Loss]:
         """What has ended since `fresh` though nobody told it to."""

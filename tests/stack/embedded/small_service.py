@@ -8,10 +8,11 @@ from pathlib import Path
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        words = os.environ.get("ANSWER", "ok").encode()
         self.send_response(200)
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", str(len(words)))
         self.end_headers()
-        self.wfile.write(b"ok")
+        self.wfile.write(words)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's own name
         sys.stdout.write(f"asked {self.path}\n")

@@ -1,11 +1,14 @@
 """A plan gives every listener a port of its own, and tells every service only its own proxies."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.errors import ConfigError
 from harness.stack import WireProtocol
 from harness.stack.embedded.kafka import CONTROLLER_NAME
 from harness.stack.embedded.plan import (
+    Plan,
     Ports,
     assign,
     edges,
@@ -15,6 +18,7 @@ from harness.stack.embedded.plan import (
     servers_of,
     wiring,
 )
+from harness.stack.process import ProcessSpec, Readiness, ReadyKind
 from harness.stack.target import BALANCER, KAFKA, POSTGRES, REDIS, Target
 from tests.stack.embedded.targets import SMALL, service, target
 
@@ -94,3 +98,42 @@ def test_a_target_without_kafka_starts_none() -> None:
     bare = Target(name="bare", services=(service("only"),))
     assert servers_of(bare, 3) == ["only"]
     assert ports_needed(bare, 3) == 2
+
+
+def _spec(name: str) -> ProcessSpec:
+    return ProcessSpec(
+        name=name,
+        argv=("serve",),
+        environment={"PORT": "1", "SIZE": "small"},
+        port=1,
+        ports=(1,),
+        ready=Readiness(kind=ReadyKind.TCP, port=1),
+    )
+
+
+PLAN = Plan(
+    run_id="r1",
+    target="small",
+    toxiproxy=1,
+    entry=1,
+    logs="logs",
+    specs=(_spec("maker"), _spec("taker")),
+    edges=(),
+)
+
+
+def test_what_is_configured_is_told_over_what_a_service_is_told_as_ever_and_to_it_alone() -> None:
+    told = {
+        spec.name: spec.environment
+        for spec in PLAN.configured({"maker": {"SIZE": "large", "NEW": "1"}}).specs
+    }
+    assert told == {
+        "maker": {"PORT": "1", "SIZE": "large", "NEW": "1"},
+        "taker": {"PORT": "1", "SIZE": "small"},
+    }
+    assert PLAN.configured({}) == PLAN
+
+
+def test_a_service_that_is_not_there_cannot_be_configured() -> None:
+    with pytest.raises(ConfigError, match="no service 'baker' to configure: there are maker, taker"):
+        PLAN.configured({"baker": {"SIZE": "large"}})

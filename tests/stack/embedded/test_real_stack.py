@@ -36,7 +36,7 @@ pytestmark = pytest.mark.stack
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
     settings = Settings(runs=tmp_path_factory.mktemp("runs"), brokers=1)
     with started(targets.running(settings), settings=settings, narrator=Silence()) as stack:
-        stack.fresh()  # the first use resets nothing
+        stack.fresh({})  # the first use resets nothing
         yield stack
 
 
@@ -140,7 +140,7 @@ def end_offsets(stack: EmbeddedStack) -> int:
 
 def test_a_reset_leaves_nothing_of_what_was_there(stack: EmbeddedStack) -> None:
     litter(stack)
-    stack.fresh()
+    stack.fresh({})
     target = stack.target
     assert target is not None
     postgres, server = stack.services["postgres"].address, stack.services["redis"].address
@@ -157,10 +157,28 @@ def test_a_reset_leaves_nothing_of_what_was_there(stack: EmbeddedStack) -> None:
     ]
 
 
+def test_what_one_drill_configures_is_told_to_its_service_and_is_gone_in_the_next(
+    stack: EmbeddedStack,
+) -> None:
+    def answers() -> list[str]:
+        return [
+            httpx.get(stack.services[name].address.url, trust_env=False).text for name in ("maker", "taker")
+        ]
+
+    stack.fresh({"maker": {"ANSWER": "configured"}})
+    assert answers() == ["configured", "ok"]
+    assert stack.configuration()["maker"]["ANSWER"] == "configured"
+    stack.services["maker"].kill()
+    attach(stack.supervisor.folder).services["maker"].start()  # as it is healed when we have died
+    assert answers() == ["configured", "ok"]
+    stack.fresh({})
+    assert answers() == ["ok", "ok"]
+
+
 def test_a_reset_starts_a_dead_toxiproxy_again_with_all_its_links(stack: EmbeddedStack) -> None:
     stack.links["taker->maker"].disable()
     stack.services["toxiproxy"].kill()
-    stack.fresh()
+    stack.fresh({})
     assert all(link.is_enabled() for link in stack.links.values())
     assert httpx.get(stack.links["taker->maker"].entrance.url, trust_env=False).text == "ok"
 
@@ -172,9 +190,9 @@ def test_a_reset_that_leaves_something_is_refused(
     asyncio.run(_leave_rows(postgres.host, postgres.port))
     monkeypatch.setattr(contents, "remake_databases", lambda target, postgres: None)
     with pytest.raises(StackError, match=r"could not be made as new.*strange"):
-        stack.fresh()
+        stack.fresh({})
     monkeypatch.undo()
-    stack.fresh()
+    stack.fresh({})
     assert stack.services["maker"].state() is State.RUNNING
 
 
