@@ -41,7 +41,9 @@ VARIANTS = (
     "publish-without-waiting",
     "rate-limit-per-instance",
     "rate-limit-refills-greedily",
+    "refused-after-the-work",
     "retry-after-rounded-down",
+    "unbounded-request-queue",
     "unheard-payment-is-kept",
 )
 # While OPEN every refused call is an event: at resilience4j's default of 100 they would push the transitions out before
@@ -340,6 +342,13 @@ def _payments_answered(outcome: str) -> ActuatorMetric:
 PAYMENTS_DONE = _payments_answered("SUCCESS")
 PAYMENTS_REFUSED = _payments_answered("CLIENT_ERROR")
 PAYMENTS_FAILED = _payments_answered("SERVER_ERROR")
+# What orders tells of its request queue: the room that is left, now and again, and whom it refused.
+QUEUE_REMAINING = ActuatorMetric(
+    name="queue_remaining", service="orders", metric="executor.queue.remaining", tags={"name": "orders"}
+)
+QUEUE_REJECTED = ActuatorMetric(
+    name="queue_rejected", service="orders", metric="executor.rejected", tags={"name": "orders"}
+)
 # By each gateway's own count: what passed of the clients in the standard tier.
 ADMITTED_BY_EACH = tuple(
     ActuatorMetric(

@@ -23,6 +23,8 @@ class Variant(StrEnum):
     RATE_LIMIT_PER_INSTANCE = "rate-limit-per-instance"
     RATE_LIMIT_REFILLS_GREEDILY = "rate-limit-refills-greedily"
     RETRY_AFTER_ROUNDED_DOWN = "retry-after-rounded-down"
+    UNBOUNDED_REQUEST_QUEUE = "unbounded-request-queue"
+    REFUSED_AFTER_THE_WORK = "refused-after-the-work"
 
 
 WHAT_GOES_WRONG: dict[Variant, str] = {
@@ -76,6 +78,14 @@ WHAT_GOES_WRONG: dict[Variant, str] = {
     Variant.RETRY_AFTER_ROUNDED_DOWN: (
         "the gateways cut the fraction off the seconds of Retry-After: a client that does as it is told comes back too "
         "early and is refused again"
+    ),
+    Variant.UNBOUNDED_REQUEST_QUEUE: (
+        "orders lets any number of requests wait for their turn: a flood is not refused, everybody waits longer than "
+        "they can, and orders goes on working for clients who left long after the flood is over"
+    ),
+    Variant.REFUSED_AFTER_THE_WORK: (
+        "orders looks once more whether its queue is full when it has done the work: the client reads that nothing was "
+        "done, and the order was placed"
     ),
 }
 

@@ -111,7 +111,7 @@ def create_app(settings: OrdersSettings) -> FastAPI:
         beside = impatient_producer(settings)
         parts.append(beside)
         orders = OrdersToldBeside(OrderTables(database, with_event=False), beside)
-    requests = RequestQueue("orders", settings, metrics)
+    requests = RequestQueue("orders", settings, metrics, variants=settings.shop_variants)
     routers = [
         order_routes(settings, orders, outcomes, relay.wake, requests),
         saga_routes(orders, requests),

@@ -7,7 +7,7 @@ again without loss is refused first: reads, so that orders can still be placed.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from enum import StrEnum
 
@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from target_app.service.configuration import Count, SecondsOrZero
 from target_app.service.metrics import Metrics, tags
 from target_app.service.problems import Unavailable
+from target_app.variants import Variant
 
 
 class RequestQueueSettings(BaseModel):
@@ -44,7 +45,14 @@ class Criticality(StrEnum):
 class RequestQueue:
     """The requests of one service. Who waits is served in the order of coming."""
 
-    def __init__(self, name: str, settings: RequestQueueSettings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: RequestQueueSettings,
+        metrics: Metrics,
+        *,
+        variants: Collection[Variant] = (),
+    ) -> None:
         accept_count = settings.server_tomcat_accept_count
         self._room = {
             Criticality.CRITICAL: accept_count,
@@ -54,6 +62,8 @@ class RequestQueue:
         self._free = asyncio.Semaphore(settings.server_tomcat_threads_max)
         self._active = self._waiting = 0
         self._name = name
+        self._is_bounded = Variant.UNBOUNDED_REQUEST_QUEUE not in variants
+        self._refuses_late = Variant.REFUSED_AFTER_THE_WORK in variants
         of = tags(name=name)
         metrics.gauge("executor.active", "Requests being worked on", lambda: self._active, of=of)
         metrics.gauge("executor.queued", "Requests that wait", lambda: self._waiting, of=of)
@@ -74,9 +84,8 @@ class RequestQueue:
         Raises:
             Unavailable: There is no room to wait. Nothing was done.
         """
-        if self._free.locked() and self._waiting >= self._room[criticality]:
-            self._rejected.add(of=tags(name=self._name, criticality=criticality))
-            raise Unavailable("as many requests as there is room for are waiting; this one was not begun")
+        if self._is_bounded:
+            self._refuse_if_full(criticality)
         self._waiting += 1
         try:
             await self._free.acquire()
@@ -90,3 +99,10 @@ class RequestQueue:
         finally:
             self._active -= 1
             self._free.release()
+        if self._refuses_late:
+            self._refuse_if_full(criticality)
+
+    def _refuse_if_full(self, criticality: Criticality) -> None:
+        if self._free.locked() and self._waiting >= self._room[criticality]:
+            self._rejected.add(of=tags(name=self._name, criticality=criticality))
+            raise Unavailable("as many requests as there is room for are waiting; this one was not begun")

@@ -5,10 +5,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from target_app.service.metrics import Metrics
 from target_app.service.problems import Problem
 from target_app.service.request_queue import Criticality, RequestQueue, RequestQueueSettings
+from target_app.variants import Variant
 
 CRITICAL, SHEDDABLE = Criticality.CRITICAL, Criticality.SHEDDABLE
 
@@ -16,14 +19,14 @@ CRITICAL, SHEDDABLE = Criticality.CRITICAL, Criticality.SHEDDABLE
 class Room:
     """A queue, and requests that are worked on until they are let go, in the order of coming."""
 
-    def __init__(self, *, at_work: int, waiting: int, reads_share: float = 0.5) -> None:
+    def __init__(self, *variants: Variant, at_work: int, waiting: int, reads_share: float = 0.5) -> None:
         self.metrics = Metrics()
         settings = RequestQueueSettings(
             server_tomcat_threads_max=at_work,
             server_tomcat_accept_count=waiting,
             request_queue_reads_share=reads_share,
         )
-        self.queue = RequestQueue("orders", settings, self.metrics)
+        self.queue = RequestQueue("orders", settings, self.metrics, variants=variants)
         self.working: list[str] = []
         self._ends: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -43,8 +46,10 @@ class Room:
     async def goes(self, name: str) -> None:
         """A request's work is done."""
         self._ends[name].set()
-        await self._tasks[name]
-        await _turns()
+        try:
+            await self._tasks[name]
+        finally:
+            await _turns()
 
     async def gives_up(self, name: str) -> None:
         """A request is cancelled."""
@@ -78,11 +83,11 @@ async def _turns() -> None:
         await asyncio.sleep(0)
 
 
-def held(talk: Callable[[Room], Awaitable[None]], **sizes: Any) -> None:
+def held(talk: Callable[[Room], Awaitable[None]], *variants: Variant, **sizes: Any) -> None:
     """Talk to a room in a loop of its own. What still works there then is cancelled with it."""
 
     async def session() -> None:
-        await talk(Room(**sizes))
+        await talk(Room(*variants, **sizes))
 
     asyncio.run(session())
 
@@ -165,3 +170,57 @@ def test_work_that_fails_gives_its_place_back() -> None:
         assert await room.comes("a") == "working"
 
     held(talk, at_work=1, waiting=0)
+
+
+def test_planted_an_unbounded_queue_refuses_nobody() -> None:
+    async def talk(room: Room) -> None:
+        assert [await room.comes(name) for name in "abcdef"] == ["working"] + ["waiting"] * 5
+        assert room.figures == (1, 5, -4, 0)
+
+    held(talk, Variant.UNBOUNDED_REQUEST_QUEUE, at_work=1, waiting=1)
+
+
+def test_planted_a_refusal_after_the_work_says_rejected_of_what_was_done() -> None:
+    async def talk(room: Room) -> None:
+        for name in "abc":
+            await room.comes(name)
+        with pytest.raises(Problem) as told:
+            await room.goes("a")
+        assert (told.value.status_code, told.value.outcome) == (503, "rejected")
+        assert room.working == ["b"]
+        assert room.figure("executor.rejected") == 1
+        await room.goes("b")  # nobody waits any more
+
+    held(talk, Variant.REFUSED_AFTER_THE_WORK, at_work=1, waiting=2)
+
+
+@settings(deadline=None)  # a stalled machine is no failure
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["order", "read", "goes", "gives up"]), st.integers(0, 30)), max_size=40
+    )
+)
+def test_whatever_happens_the_bounds_hold_and_no_place_is_lost(steps: list[tuple[str, int]]) -> None:
+    async def talk(room: Room) -> None:
+        there: list[str] = []
+        for number, (step, which) in enumerate(steps):
+            if step in {"order", "read"}:
+                name, criticality = f"{number}", CRITICAL if step == "order" else SHEDDABLE
+                if await room.comes(name, criticality) != "rejected":
+                    there.append(name)
+            elif there:
+                name = there[which % len(there)]
+                if step == "goes" and name in room.working:
+                    await room.goes(name)
+                    there.remove(name)
+                elif step == "gives up":
+                    await room.gives_up(name)
+                    there.remove(name)
+            active, queued, left, _ = room.figures
+            assert (active, queued) == (min(2, len(there)), max(0, len(there) - 2))
+            assert 0 <= left == 3 - queued
+        for name in there:
+            await room.gives_up(name)
+        assert room.figures[:3] == (0, 0, 3)
+
+    held(talk, at_work=2, waiting=3)
