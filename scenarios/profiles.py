@@ -60,6 +60,7 @@ class Profile:
         timers: The shop's.
         steady: Phases of a drill without a fault.
         crash: Phases in which a consumer falls behind, is killed, and joins its group again.
+        flooded: Phases in which far more is asked for than can be done.
         limited: Phases in which one client asks for too much, before a refill of its bucket and after.
         flapping: Phases in which a breaker opens, probes and opens again, several times.
         outage: Phases of two outages of the provider.
@@ -76,6 +77,7 @@ class Profile:
     timers: ShopTimers
     steady: Phases
     crash: Phases
+    flooded: Phases
     limited: Phases
     flapping: Phases
     outage: Phases
@@ -91,6 +93,7 @@ GUIDE = Profile(
     timers=ShopTimers(),
     steady=Phases(warm_up_s=30, steady_s=60, impact_s=60, heal_s=60, converge_s=900, quiet_s=60),
     crash=Phases(warm_up_s=30, steady_s=60, impact_s=60, heal_s=120, converge_s=900, quiet_s=60),
+    flooded=Phases(warm_up_s=30, steady_s=60, impact_s=60, heal_s=60, converge_s=900, quiet_s=60),
     limited=Phases(warm_up_s=30, steady_s=60, impact_s=70, heal_s=60, converge_s=900, quiet_s=60),
     flapping=Phases(warm_up_s=30, steady_s=60, impact_s=300, heal_s=180, converge_s=900, quiet_s=60),
     outage=Phases(warm_up_s=30, steady_s=60, impact_s=930, heal_s=180, converge_s=1500, quiet_s=630),
@@ -124,6 +127,7 @@ CI = Profile(
     flapping=Phases(warm_up_s=3, steady_s=7, impact_s=10, heal_s=15, converge_s=40, quiet_s=3),
     outage=Phases(warm_up_s=3, steady_s=7, impact_s=29, heal_s=18, converge_s=60, quiet_s=15),
     outages_s=(20.0, 4.0),
+    flooded=Phases(warm_up_s=3, steady_s=7, impact_s=6, heal_s=14, converge_s=40, quiet_s=3),
     limited=Phases(warm_up_s=3, steady_s=7, impact_s=7, heal_s=14, converge_s=40, quiet_s=3),
     leader_lost=Phases(warm_up_s=3, steady_s=7, impact_s=19, heal_s=17, converge_s=40, quiet_s=3),
     leader_away_s=6.0,

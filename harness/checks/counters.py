@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 
-from harness.checks import CannotSay, Seen
+import polars as pl
+
+from harness.checks import CannotSay, Conclusion, Seen, conclude
 from harness.checks.hazard import Hazard
+from harness.checks.moments import was_sent
 from harness.errors import ConfigError
 from harness.recording.history import History
+from harness.recording.records import Outcome
 
 
 def counted(history: History, reading: str) -> int:
@@ -45,3 +49,33 @@ class EachCounted(Hazard):
             ok=min(counts.values()) >= self.at_least,
             sentence=f"{told} (wanted {self.at_least}{' in each' if len(counts) > 1 else ''})",
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusalsCounted:
+    """What a service counted as refused is what its clients were refused, and nothing is refused that it does not tell.
+
+    Attributes:
+        reading: The counter, read at the end.
+        operation: Which operation.
+        status: That a refusal has.
+    """
+
+    reading: str
+    operation: str
+    status: int
+
+    def check(self, history: History) -> Conclusion:
+        """FAIL if they differ by more than what clients were never told."""
+        count = counted(history, self.reading)
+        sent = history.operations.filter((pl.col("name") == self.operation) & was_sent())
+        refused = sent.filter(pl.col("status") == self.status).height
+        unknown = sent.filter(pl.col("outcome") == Outcome.UNKNOWN.value).height
+        if not refused:
+            raise CannotSay(f"no {self.operation} was refused with {self.status}: there is nothing to count")
+        figures = (
+            f"clients were refused {refused} times with {self.status}, and {self.reading!r} counted {count}; {unknown} "
+            "requests were never answered clearly"
+        )
+        agree = refused <= count <= refused + unknown
+        return conclude([] if agree else [self.reading], otherwise=figures, wrongly=figures)
