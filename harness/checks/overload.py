@@ -73,8 +73,9 @@ class QueueWasFull:
     def seen(self, history: History) -> Seen:
         """How many readings found no room."""
         values = [line.value for line in history.readings(self.reading, whole_phase(history, Phase.IMPACT))]
-        rooms = [value.get("VALUE") if isinstance(value, dict) else None for value in values]
-        if not rooms or any(not isinstance(room, int | float) for room in rooms):
+        told = (value.get("VALUE") if isinstance(value, dict) else None for value in values)
+        rooms = [room for room in told if isinstance(room, int | float)]
+        if not rooms or len(rooms) < len(values):
             raise CannotSay(
                 f"no reading, or one without a VALUE, of {self.reading!r} in impact: {values[:1]}"
             )

@@ -10,7 +10,7 @@ queue is what answers.
 
 import pytest
 
-from harness.checks import Check, Claim, Kind, Missing
+from harness.checks import Check, Claim, Evidence, Kind, Missing
 from harness.checks.counters import RefusalsCounted
 from harness.checks.evidence import HealthyBefore
 from harness.checks.load import LoadReached
@@ -66,7 +66,7 @@ queue_was_full = QueueWasFull(reading=QUEUE_REMAINING.name)
 def test_a_flooded_shop_does_what_it_can_and_refuses_the_rest_at_once(chaos: Chaos, profile: Profile) -> None:
     """A queue without an end makes everybody wait for nothing, and goes on doing so when the flood is over."""
     phases = profile.flooded
-    flooded = (healthy, really_sent, queue_was_full, *bounded(phases, RATE_PER_S))
+    flooded: tuple[Evidence, ...] = (healthy, really_sent, queue_was_full, *bounded(phases, RATE_PER_S))
 
     def holds(name: str, sentence: str, check: Check) -> Claim:
         return Claim(
