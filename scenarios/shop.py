@@ -41,6 +41,7 @@ VARIANTS = (
     "publish-without-waiting",
     "rate-limit-per-instance",
     "rate-limit-refills-greedily",
+    "reads-are-not-shed",
     "refused-after-the-work",
     "retry-after-rounded-down",
     "unbounded-request-queue",

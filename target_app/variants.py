@@ -25,6 +25,7 @@ class Variant(StrEnum):
     RETRY_AFTER_ROUNDED_DOWN = "retry-after-rounded-down"
     UNBOUNDED_REQUEST_QUEUE = "unbounded-request-queue"
     REFUSED_AFTER_THE_WORK = "refused-after-the-work"
+    READS_ARE_NOT_SHED = "reads-are-not-shed"
 
 
 WHAT_GOES_WRONG: dict[Variant, str] = {
@@ -86,6 +87,10 @@ WHAT_GOES_WRONG: dict[Variant, str] = {
     Variant.REFUSED_AFTER_THE_WORK: (
         "orders looks once more whether its queue is full when it has done the work: the client reads that nothing was "
         "done, and the order was placed"
+    ),
+    Variant.READS_ARE_NOT_SHED: (
+        "orders lets reads fill its queue like orders: in a flood customers who only look take the place of those who "
+        "buy"
     ),
 }
 

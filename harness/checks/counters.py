@@ -57,7 +57,7 @@ class RefusalsCounted:
 
     Attributes:
         reading: The counter, read at the end.
-        operation: Which operation.
+        operation: Which operation, or "" for all.
         status: That a refusal has.
     """
 
@@ -68,11 +68,14 @@ class RefusalsCounted:
     def check(self, history: History) -> Conclusion:
         """FAIL if they differ by more than what clients were never told."""
         count = counted(history, self.reading)
-        sent = history.operations.filter((pl.col("name") == self.operation) & was_sent())
+        named = pl.lit(value=True) if not self.operation else pl.col("name") == self.operation
+        sent = history.operations.filter(named & was_sent())
         refused = sent.filter(pl.col("status") == self.status).height
         unknown = sent.filter(pl.col("outcome") == Outcome.UNKNOWN.value).height
         if not refused:
-            raise CannotSay(f"no {self.operation} was refused with {self.status}: there is nothing to count")
+            raise CannotSay(
+                f"no {self.operation or 'operation'} was refused with {self.status}: there is nothing to count"
+            )
         figures = (
             f"clients were refused {refused} times with {self.status}, and {self.reading!r} counted {count}; {unknown} "
             "requests were never answered clearly"

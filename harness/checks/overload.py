@@ -15,6 +15,7 @@ from harness.checks import EXAMPLES_MAX, CannotSay, Conclusion, Missing, Seen, c
 from harness.checks.books import CONFIRMED, Orders
 from harness.checks.liveness import accepted, expected
 from harness.checks.moments import intended_in, was_sent, whole_phase
+from harness.checks.steady import Share, least_drop, share_of
 from harness.checks.tables import keys
 from harness.clock import NS_PER_MS
 from harness.errors import ConfigError
@@ -35,7 +36,7 @@ def _took_ms() -> pl.Expr:
 def _sent(history: History, operation: str, phase: Phase) -> pl.DataFrame:
     sent = intended_in(history, operation, whole_phase(history, phase)).filter(was_sent())
     if sent.is_empty():
-        raise CannotSay(f"no {operation} was sent in {phase.value}")
+        raise CannotSay(f"no {operation or 'operation'} was sent in {phase.value}")
     return sent.with_columns(_took_ms().alias("took_ms"))
 
 
@@ -110,9 +111,7 @@ class RefusedAtOnce:
         sent = _sent(history, self.operation, Phase.IMPACT)
         unserved = sent.filter(pl.col("outcome") != Outcome.OK.value)
         if unserved.is_empty():
-            raise CannotSay(
-                f"all {sent.height} {self.operation} of impact were served: nobody had to be refused"
-            )
+            raise CannotSay(f"all {sent.height} requests of impact were served: nobody had to be refused")
         refused = unserved.filter(pl.col("outcome") == Outcome.REJECTED.value)
         late = refused.filter(pl.col("took_ms") > self.within_ms)
         untold = unserved.height - refused.height
@@ -144,9 +143,7 @@ class AcceptedInTime:
         """FAIL names those that waited for longer. If nobody was accepted nothing can be said: goodput does."""
         served = _sent(history, self.operation, Phase.IMPACT).filter(pl.col("outcome") == Outcome.OK.value)
         if served.is_empty():
-            raise CannotSay(
-                f"no {self.operation} was accepted in impact: nobody knows how long it would have taken"
-            )
+            raise CannotSay("no request was accepted in impact: nobody knows how long it would have taken")
         late = served.filter(pl.col("took_ms") > self.within_ms)
         figures = f"{served.height} requests were accepted, {_p99(served['took_ms'])} (may be {self.within_ms:g} ms)"
         few = late.height <= UNLUCKY_MAX * served.height
@@ -207,4 +204,40 @@ class Goodput:
             because=figures,
             precision=f"± 1 order, {1 / span.seconds / self.capacity_per_s:.1%}",
             examples=tuple(sorted(in_vain["key"])[:EXAMPLES_MAX]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShedFirst:
+    """Where not all can be served, what can be asked again without loss is refused first.
+
+    Attributes:
+        first: Requests that are refused first.
+        kept: Those that are served instead.
+        at_least: So many of each must have been sent in impact.
+    """
+
+    first: str
+    kept: str
+    at_least: int = 100
+
+    def check(self, history: History) -> Conclusion:
+        """FAIL unless surely more of those that matter were served."""
+        shares: dict[str, Share] = {}
+        for operation in (self.first, self.kept):
+            sent = _sent(history, operation, Phase.IMPACT)
+            if sent.height < self.at_least:
+                raise CannotSay(f"only {sent.height} {operation} were sent in impact, wanted {self.at_least}")
+            shares[operation] = share_of(
+                sent.filter(pl.col("outcome") == Outcome.OK.value).height, sent.height
+            )
+        first, kept = shares[self.first], shares[self.kept]
+        surely = least_drop(kept, first) > 0
+        return Conclusion(
+            verdict=Verdict.PASS if surely else Verdict.FAIL,
+            because=(
+                f"{kept.value:.1%} of {self.kept} and {first.value:.1%} of {self.first} were served in impact"
+                f"{'' if surely else ', which is not surely less'}"
+            ),
+            precision=f"with 95 % intervals: {kept} and {first}",
         )

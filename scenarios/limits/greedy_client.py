@@ -6,15 +6,15 @@ did not use is there just before the tokens come, and all of it is there again j
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import ConfigError
 from harness.load.operations import Answer, Operation, Request
 from harness.recording.records import Outcome
-from scenarios.shop import STANDARD_CLIENT, PlaceOrder, order_key
+from scenarios.limits.clients import read_of_the_first_order
+from scenarios.shop import STANDARD_CLIENT, PlaceOrder
 
-READ_ORDER = "read_order"
 # During the burst one request in so many is an order, all others are the greedy client's reads.
 ORDER_EVERY = 5
 # How long it holds back, and how long it then asks on and on, in intervals of its bucket: until more than a whole
@@ -46,22 +46,15 @@ class GreedyClient(Operation):
 
     @property
     def name(self) -> str:
-        """What the reads are called; orders are what they always are."""
-        return READ_ORDER
+        """What orders are always called; reads have a name of their own."""
+        return PlaceOrder().name
 
     def request(self, number: int, rng: random.Random) -> Request:
         """An order, or a read of the very first one."""
         in_burst = self.burst_from <= number < self.burst_to
         if number != self.first and not (in_burst and number % ORDER_EVERY):
-            orders = PlaceOrder()
-            return replace(orders.request(number, rng), name=orders.name)
-        return Request(
-            method="GET",
-            path=f"/api/v1/orders/{order_key(0)}",
-            headers={"X-Client-ID": STANDARD_CLIENT},
-            key=f"read-{number:06d}",
-            detail={"client": STANDARD_CLIENT},
-        )
+            return PlaceOrder().request(number, rng)
+        return read_of_the_first_order(number, STANDARD_CLIENT)
 
     def outcome(self, answer: Answer) -> tuple[Outcome, Mapping[str, Any]]:
         """As of an order, and what the client was told of its limit."""

@@ -1,7 +1,8 @@
 """Ten times as many orders as the order service can take, and then as many as ever.
 
 "Service rejecting requests" is a symptom to the guide. It is the cure: who is told at once that there is no room can
-go elsewhere, and those who are let in are served. What is deadly is a queue that lets everybody in.
+go elsewhere, and those who are let in are served. What is deadly is a queue that lets everybody in. "Load shedding for
+non-critical requests" is the guide's own advice: half of the flood only looks at orders, and is refused first.
 
 Capacity is set by waiting and not by computing, or a flood would drill the machine instead of the queue: each request
 is worked on for so long that so many at once are so many a second. The flood's clients have no rate limit, so that the
@@ -14,13 +15,15 @@ from harness.checks import Check, Claim, Evidence, Kind, Missing
 from harness.checks.counters import RefusalsCounted
 from harness.checks.evidence import HealthyBefore
 from harness.checks.load import LoadReached
-from harness.checks.overload import AcceptedInTime, Goodput, QueueWasFull, RefusedAtOnce
+from harness.checks.overload import AcceptedInTime, Goodput, QueueWasFull, RefusedAtOnce, ShedFirst
 from harness.checks.recovery import RecoversWithin
 from harness.recording.records import Phase
 from harness.runner import Chaos, Load
 from scenarios.claims import NOT_DECLINED, ORDERS, PLACE_ORDER, bounded, universal
+from scenarios.limits.clients import READ_ORDER
+from scenarios.limits.flooding_clients import FloodingClients
 from scenarios.profiles import Profile
-from scenarios.shop import QUEUE_REJECTED, QUEUE_REMAINING, PlaceOrder, observation
+from scenarios.shop import QUEUE_REJECTED, QUEUE_REMAINING, observation
 
 GUIDE = "Service Throttling Under Load"
 # Small, because even a refusal is some milliseconds of processor time on its way through the gateway: ten times eight
@@ -55,7 +58,6 @@ healthy = HealthyBefore(operation=PLACE_ORDER)
 really_sent = LoadReached(
     phase=Phase.IMPACT,
     rate_per_s=FLOOD_FACTOR * CAPACITY_PER_S,
-    operation=PLACE_ORDER,
     share=1.0,
     if_missing=Missing.VOIDS,
 )
@@ -64,10 +66,15 @@ queue_was_full = QueueWasFull(reading=QUEUE_REMAINING.name)
 
 @pytest.mark.scenario("flood", guide=GUIDE)
 @pytest.mark.detects("unbounded-request-queue", by="those-let-in-are-served-in-time")
+@pytest.mark.detects("reads-are-not-shed", by="reads-are-refused-first")
 @pytest.mark.detects("refused-after-the-work", by="nothing-rejected-happened")
 def test_a_flooded_shop_does_what_it_can_and_refuses_the_rest_at_once(chaos: Chaos, profile: Profile) -> None:
     """A queue without an end makes everybody wait for nothing, and goes on doing so when the flood is over."""
     phases = profile.flooded
+    flood_from = round((phases.warm_up_s + phases.steady_s) * RATE_PER_S)
+    clients = FloodingClients(
+        flood_from=flood_from, flood_to=flood_from + round(phases.impact_s * FLOOD_PER_S)
+    )
     flooded: tuple[Evidence, ...] = (healthy, really_sent, queue_was_full, *bounded(phases, RATE_PER_S))
 
     def holds(name: str, sentence: str, check: Check) -> Claim:
@@ -76,7 +83,7 @@ def test_a_flooded_shop_does_what_it_can_and_refuses_the_rest_at_once(chaos: Cha
         )
 
     chaos.run(
-        load=Load(operation=PlaceOrder(), rate_per_s=RATE_PER_S, impact_rate_per_s=FLOOD_PER_S),
+        load=Load(operation=clients, rate_per_s=RATE_PER_S, impact_rate_per_s=FLOOD_PER_S),
         faults=[],
         phases=phases,
         configured=FEW_AT_WORK,
@@ -85,7 +92,7 @@ def test_a_flooded_shop_does_what_it_can_and_refuses_the_rest_at_once(chaos: Cha
             holds(
                 "the-others-are-refused-at-once",
                 "Requests for which there is no room are refused clearly and at once.",
-                RefusedAtOnce(operation=PLACE_ORDER, within_ms=REFUSED_WITHIN_MS),
+                RefusedAtOnce(operation="", within_ms=REFUSED_WITHIN_MS),
             ),
             holds(
                 "goodput-holds",
@@ -99,9 +106,14 @@ def test_a_flooded_shop_does_what_it_can_and_refuses_the_rest_at_once(chaos: Cha
                 ),
             ),
             holds(
+                "reads-are-refused-first",
+                "Orders are taken rather than looks at them, which can be taken later.",
+                ShedFirst(first=READ_ORDER, kept=PLACE_ORDER),
+            ),
+            holds(
                 "those-let-in-are-served-in-time",
                 "Who is let in waits no longer than the queue is long.",
-                AcceptedInTime(operation=PLACE_ORDER, within_ms=SERVED_WITHIN_MS),
+                AcceptedInTime(operation="", within_ms=SERVED_WITHIN_MS),
             ),
             holds(
                 "the-shop-recovers",
@@ -111,7 +123,7 @@ def test_a_flooded_shop_does_what_it_can_and_refuses_the_rest_at_once(chaos: Cha
             holds(
                 "refusals-are-counted",
                 "What the shop counts as refused is what clients were refused.",
-                RefusalsCounted(reading=QUEUE_REJECTED.name, operation=PLACE_ORDER, status=503),
+                RefusalsCounted(reading=QUEUE_REJECTED.name, operation="", status=503),
             ),
         ),
         observing=observation(QUEUE_REJECTED, watching=(QUEUE_REMAINING,)),

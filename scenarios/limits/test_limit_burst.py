@@ -14,7 +14,8 @@ from harness.checks.limiter_log import AskedForMore, LimitedClient
 from harness.models.bucket import BucketConfig
 from harness.runner import Chaos, Load
 from scenarios.claims import PLACE_ORDER, universal
-from scenarios.limits.greedy_client import BURST, HELD_BACK, ORDER_EVERY, READ_ORDER, GreedyClient
+from scenarios.limits.clients import READ_ORDER
+from scenarios.limits.greedy_client import BURST, HELD_BACK, ORDER_EVERY, GreedyClient
 from scenarios.profiles import Profile
 from scenarios.shop import ADMITTED_BY_EACH, STANDARD_CLIENT, STANDARD_LIMIT, observation
 

@@ -58,6 +58,8 @@ class RequestQueue:
             Criticality.CRITICAL: accept_count,
             Criticality.SHEDDABLE: int(accept_count * settings.request_queue_reads_share),
         }
+        if Variant.READS_ARE_NOT_SHED in variants:
+            self._room[Criticality.SHEDDABLE] = accept_count
         self._simulated_wait_s = settings.request_simulated_wait_s
         self._free = asyncio.Semaphore(settings.server_tomcat_threads_max)
         self._active = self._waiting = 0

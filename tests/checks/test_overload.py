@@ -10,7 +10,7 @@ import pytest
 from harness.checks import CannotSay, Check
 from harness.checks.books import Orders
 from harness.checks.counters import RefusalsCounted
-from harness.checks.overload import AcceptedInTime, Goodput, QueueWasFull, RefusedAtOnce
+from harness.checks.overload import AcceptedInTime, Goodput, QueueWasFull, RefusedAtOnce, ShedFirst
 from harness.checks.recovery import RecoversWithin
 from harness.errors import ConfigError
 from harness.load.operations import NOT_SENT
@@ -312,3 +312,30 @@ def test_a_gauge_that_says_nothing_is_no_full_queue(value: object, tmp_path: Pat
 def test_a_bound_that_is_none_is_refused(wrong: Callable[[], object]) -> None:
     with pytest.raises(ConfigError):
         wrong()
+
+
+@pytest.mark.parametrize(
+    ("reads", "orders", "verdict"),
+    [(2, 20, Verdict.PASS), (10, 10, Verdict.FAIL), (12, 14, Verdict.FAIL), (20, 2, Verdict.FAIL)],
+)
+def test_reads_are_refused_first_if_surely_fewer_of_them_are_served(
+    reads: int, orders: int, verdict: Verdict, tmp_path: Path
+) -> None:
+    drill = Drill(tmp_path)
+    for number in range(100):
+        drill.operation(f"r{number}", 26 + number / 10, "ok" if number < reads else "rejected", name="read")
+        drill.operation(f"o{number}", 26 + number / 10, "ok" if number < orders else "rejected")
+    assert ShedFirst(first="read", kept=PLACE).check(drill.ended()).verdict is verdict
+
+
+def test_of_few_requests_nobody_knows_which_were_refused_first(tmp_path: Path) -> None:
+    drill = Drill(tmp_path).operation("r", 26, "rejected", name="read").operation("o", 26)
+    with pytest.raises(CannotSay, match="only 1 read were sent in impact, wanted 100"):
+        ShedFirst(first="read", kept=PLACE).check(drill.ended())
+
+
+def test_all_operations_may_be_counted_together(tmp_path: Path) -> None:
+    drill = Drill(tmp_path).operation("r", 26, "rejected", name="read", status=503)
+    drill.operation("o", 26, "rejected", status=503).reading("rejected", {"COUNT": 2.0})
+    counted = RefusalsCounted(reading="rejected", operation="", status=503)
+    assert counted.check(drill.ended()).verdict is Verdict.PASS

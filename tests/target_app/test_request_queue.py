@@ -194,6 +194,15 @@ def test_planted_a_refusal_after_the_work_says_rejected_of_what_was_done() -> No
     held(talk, Variant.REFUSED_AFTER_THE_WORK, at_work=1, waiting=2)
 
 
+def test_planted_reads_may_fill_the_room_that_is_for_orders() -> None:
+    async def talk(room: Room) -> None:
+        came = [await room.comes(name, SHEDDABLE) for name in "abcd"]
+        assert came == ["working", "waiting", "waiting", "rejected"]
+        assert await room.comes("e", CRITICAL) == "rejected"
+
+    held(talk, Variant.READS_ARE_NOT_SHED, at_work=1, waiting=2)
+
+
 @settings(deadline=None)  # a stalled machine is no failure
 @given(
     st.lists(
