@@ -1,6 +1,6 @@
 """Ordinary customers, and one client whose requests come when its bucket is best abused.
 
-It asks once, which makes its bucket, holds back for half of an interval, and then asks for more than it may: what it
+It asks once, which makes its bucket, holds back for nearly half of an interval, and then asks for more than it may: what it
 did not use is there just before the tokens come, and all of it is there again just after.
 """
 
@@ -17,9 +17,9 @@ from scenarios.shop import STANDARD_CLIENT, PlaceOrder
 
 # During the burst one request in so many is an order, all others are the greedy client's reads.
 ORDER_EVERY = 5
-# How long it holds back, and how long it then asks on and on, in intervals of its bucket: until more than a whole
-# bucket has been asked for after the refill as well.
-HELD_BACK, BURST = 0.5, 1.1
+# How long it holds back, and how long it then asks on and on, in intervals of its bucket: for a third more than a
+# bucket holds, before the refill and after.
+HELD_BACK, BURST = 0.45, 1.1
 _TOLD = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "retry-after")
 
 

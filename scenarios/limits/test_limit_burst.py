@@ -38,7 +38,7 @@ healthy = HealthyBefore(operation=PLACE_ORDER)
 def test_a_client_gets_its_hundred_from_refill_to_refill(chaos: Chaos, profile: Profile) -> None:
     """A limit that each gateway keeps for itself, or that gives tokens back otherwise than documented, is another one.
 
-    The client asks once, holds back for half of an interval and then asks on and on through the next refill.
+    The client asks once, holds back for nearly half of an interval and then asks on and on through the next refill.
     """
     phases, period_s = profile.limited, profile.timers.rate_limit_period_s
     burst_from = round((phases.warm_up_s + phases.steady_s) * RATE_PER_S)
