@@ -1,7 +1,7 @@
 """Ordinary customers, and one client whose requests come when its bucket is best abused.
 
-It asks once, which makes its bucket, holds back for nearly half of an interval, and then asks for more than it may: what it
-did not use is there just before the tokens come, and all of it is there again just after.
+It asks once, which makes its bucket, holds back for nearly half of an interval, and then asks for more than it may:
+what it did not use is there just before the tokens come, and all of it is there again just after.
 """
 
 import random
