@@ -29,6 +29,7 @@ class ShopTimers:
         queue_retry_s: Pause between two tries of one queued payment.
         rate_limit_period_s: After which a client's tokens come back: "limit = 100, period = 1m".
         session_timeout_s, heartbeat_s, max_poll_s: The consumer's settings of the same names.
+        lag_look_s: Pause between two looks of a consumer at how far it is behind; the guide names none.
     """
 
     saga_timeout_s: float = 600.0
@@ -45,6 +46,7 @@ class ShopTimers:
     session_timeout_s: float = 30.0
     heartbeat_s: float = 3.0
     max_poll_s: float = 300.0
+    lag_look_s: float = 1.0
 
     @property
     def shortest_s(self) -> float:
@@ -121,6 +123,7 @@ CI = Profile(
         session_timeout_s=6.0,
         heartbeat_s=1.0,
         max_poll_s=30.0,
+        lag_look_s=0.5,
     ),
     steady=Phases(warm_up_s=3, steady_s=8, impact_s=4, heal_s=14, converge_s=40, quiet_s=3),
     crash=Phases(warm_up_s=3, steady_s=7, impact_s=8, heal_s=17, converge_s=40, quiet_s=3),

@@ -36,6 +36,7 @@ VARIANTS = (
     "compensation-stops-half-way",
     "confirmation-per-delivery",
     "fallback-queue-in-memory",
+    "lag-of-one-partition",
     "payment-key-per-attempt",
     "publish-outside-transaction",
     "publish-without-waiting",
@@ -133,6 +134,7 @@ class _Configuration:
             "KAFKA_SESSION_TIMEOUT_S": str(self.timers.session_timeout_s),
             "KAFKA_HEARTBEAT_INTERVAL_S": str(self.timers.heartbeat_s),
             "KAFKA_MAX_POLL_INTERVAL_S": str(self.timers.max_poll_s),
+            "KAFKA_LAG_INTERVAL_S": str(self.timers.lag_look_s),
         }
 
     def gateway(self, wiring: Wiring) -> dict[str, str]:

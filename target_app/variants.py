@@ -16,6 +16,7 @@ class Variant(StrEnum):
     UNHEARD_PAYMENT_IS_KEPT = "unheard-payment-is-kept"
     COMMIT_BEFORE_EFFECT = "commit-before-effect"
     CONFIRMATION_PER_DELIVERY = "confirmation-per-delivery"
+    LAG_OF_ONE_PARTITION = "lag-of-one-partition"
     BREAKER_COUNTS_DECLINES = "breaker-counts-declines"
     BREAKER_OPENS_ABOVE_ITS_THRESHOLD = "breaker-opens-above-its-threshold"
     PUBLISH_WITHOUT_WAITING = "publish-without-waiting"
@@ -52,6 +53,10 @@ WHAT_GOES_WRONG: dict[Variant, str] = {
     Variant.CONFIRMATION_PER_DELIVERY: (
         "the order consumer confirms an order to its customer on every delivery of the event, without asking whether "
         "it is new: after a crash or a rebalance customers are told twice"
+    ),
+    Variant.LAG_OF_ONE_PARTITION: (
+        "the order consumer tells its lag without saying of which partition, so that the last one overwrites the "
+        "others: it looks like a third of what it is, and the alarm stays silent"
     ),
     Variant.BREAKER_COUNTS_DECLINES: (
         "orders counts a declined card as a failure of the payment service: a few customers without money open the "

@@ -35,6 +35,7 @@ def create_app(settings: OrderConsumerSettings) -> FastAPI:
         handle=processor.on_records,
         metrics=metrics,
         commit_first=Variant.COMMIT_BEFORE_EFFECT in settings.shop_variants,
+        lag_of_one=Variant.LAG_OF_ONE_PARTITION in settings.shop_variants,
     )
     router = APIRouter(prefix="/api/v1/views")
 

@@ -96,6 +96,9 @@ class ConsumerSettings(KafkaSettings):
         default=300.0, description="between polls until it leaves the group"
     )
     kafka_max_poll_records: Count = Field(default=100, description="records taken by one poll")
+    kafka_lag_interval_s: Seconds = Field(
+        default=1.0, description="between two looks at how far it is behind"
+    )
     kafka_group_instance_id: str = Field(default="", description="static membership, if set")
 
 

@@ -21,6 +21,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from target_app.service.backoff import Backoff
 from target_app.service.configuration import ConsumerSettings
+from target_app.service.lag import GroupLag
 from target_app.service.lifecycle import Health
 from target_app.service.logs import fields
 from target_app.service.metrics import Counter, Metrics
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _RETRY = Backoff(first_s=0.1, most_s=2.0)
 _PAUSE_AFTER_S = 1.0
+_STEP_S = 0.2  # while a batch is worked on, between two looks at everything else
 _SAY_EVERY_S = 5.0  # while a start is held up, what by
 _LOOK_EVERY_S = 1.0  # for brokers that were away
 _COMMIT_AGAIN_AFTER_S = 1.0
@@ -64,6 +66,7 @@ class EventConsumer:
         handle: Handler,
         metrics: Metrics,
         commit_first: bool = False,
+        lag_of_one: bool = False,
     ) -> None:
         self.name = "kafkaConsumer"
         self._topic = topic
@@ -101,6 +104,12 @@ class EventConsumer:
         self._commit_at_s = 0.0
         self._revocations = 0
         self._last_error = ""
+        self._lag = GroupLag(
+            metrics,
+            client_id=client_id,
+            every_s=settings.kafka_lag_interval_s,
+            without_partition=lag_of_one,
+        )
         self._consumed: Counter = metrics.counter("kafka.consumer.records.consumed.total", "Records consumed")
         self._rebalances: Counter = metrics.counter("kafka.consumer.rebalance.total", "Rebalances seen")
         metrics.gauge(
@@ -172,6 +181,7 @@ class EventConsumer:
         try:
             while not self._ending.is_set():
                 batch = self._read(consumer)
+                self._lag.look(consumer)
                 if batch and not self._ending.is_set():
                     self._process(consumer, batch)
                 elif self._owed and time.monotonic() >= self._commit_at_s:
@@ -245,26 +255,25 @@ class EventConsumer:
             self._commit_at_s = time.monotonic() + _COMMIT_AGAIN_AFTER_S
             log.warning("Offset commit failed", extra=fields(error=str(error), group=self._group))
         else:
+            self._lag.committed(self._owed)
             self._owed.clear()
 
     def _await(self, consumer: Consumer, done: "Future[bool]") -> bool:
-        try:
-            return done.result(_PAUSE_AFTER_S)
-        except NotYet:
-            consumer.pause(consumer.assignment())
+        pause_at_s = time.monotonic() + _PAUSE_AFTER_S
+        paused = False
         while True:
-            # Everything is paused, so this only says that we are alive. A rebalance may hand us a partition
-            # that is not: what it delivers is put back and the partition paused with the others.
-            message: Any = consumer.poll(0)
-            if message is not None and message.error() is None:
-                place = TopicPartition(message.topic(), message.partition(), message.offset())
-                consumer.pause([place])
-                consumer.seek(place)
             try:
-                handled = done.result(0.2)
+                handled = done.result(_STEP_S)
             except NotYet:
+                self._lag.look(consumer)
+                if not paused and time.monotonic() >= pause_at_s:
+                    consumer.pause(consumer.assignment())
+                    paused = True
+                if paused:
+                    _say_alive(consumer)
                 continue
-            consumer.resume(consumer.assignment())
+            if paused:
+                consumer.resume(consumer.assignment())
             return handled
 
     async def _until_handled(self, batch: Sequence[Record]) -> bool:
@@ -297,6 +306,7 @@ class EventConsumer:
     def _on_revoke(self, _consumer: Consumer, partitions: list[Any]) -> None:
         self._partitions = 0
         self._revocations += 1
+        self._lag.forget()
         self._owed.clear()  # whoever has them next reads them again, and may be further by the time they come back
         log.info(
             "Rebalance triggered: partitions revoked", extra=fields(group=self._group, count=len(partitions))
@@ -310,6 +320,19 @@ class EventConsumer:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - the library's public error code
             self._down = str(error)
             log.warning("Kafka not reachable", extra=fields(error=str(error), group=self._group))
+
+
+def _say_alive(consumer: Consumer) -> None:
+    """Poll, with everything paused, so that nothing comes.
+
+    A rebalance may hand us a partition that is not: what it delivers is put back and the partition paused with the
+    others.
+    """
+    message: Any = consumer.poll(0)
+    if message is not None and message.error() is None:
+        place = TopicPartition(message.topic(), message.partition(), message.offset())
+        consumer.pause([place])
+        consumer.seek(place)
 
 
 def _record(message: Any) -> Record:
