@@ -70,6 +70,12 @@ class Profile:
             which ends with the impact.
         leader_lost: Phases of a drill that loses two leaders one after the other.
         leader_away_s: How long each is away: longer than another may take to be elected.
+        falling_behind: Phases in which a consumer is slowed, falls behind, stays there for longer than an alarm waits,
+            and catches up.
+        alarm_period_s: `--period` of the guide's alarm on lag.
+        replayed: How many records are published again while the consumer is slow: it has to be behind for all of the
+            time that an alarm waits, also where that is long.
+        replayed_per_s: How fast.
         settle_after_heal_s: By when orders left pending must be confirmed once the provider is back: the breaker's
             wait, one look into the queue, and the queue's own draining at the permitted calls.
         limit_slack_s: How much later than its limit a saga may be found expired.
@@ -86,6 +92,10 @@ class Profile:
     outages_s: tuple[float, float]
     leader_lost: Phases
     leader_away_s: float
+    falling_behind: Phases
+    alarm_period_s: float
+    replayed: int
+    replayed_per_s: float
     settle_after_heal_s: float
     limit_slack_s: float
 
@@ -102,6 +112,10 @@ GUIDE = Profile(
     outages_s=(660.0, 120.0),
     leader_lost=Phases(warm_up_s=30, steady_s=60, impact_s=180, heal_s=120, converge_s=900, quiet_s=60),
     leader_away_s=40.0,
+    falling_behind=Phases(warm_up_s=30, steady_s=60, impact_s=1200, heal_s=900, converge_s=900, quiet_s=60),
+    alarm_period_s=300.0,
+    replayed=70_000,
+    replayed_per_s=800.0,
     settle_after_heal_s=180.0,
     limit_slack_s=30.0,
 )
@@ -134,6 +148,10 @@ CI = Profile(
     limited=Phases(warm_up_s=3, steady_s=7, impact_s=7, heal_s=14, converge_s=40, quiet_s=3),
     leader_lost=Phases(warm_up_s=3, steady_s=7, impact_s=19, heal_s=17, converge_s=40, quiet_s=3),
     leader_away_s=6.0,
+    falling_behind=Phases(warm_up_s=3, steady_s=5, impact_s=12, heal_s=10, converge_s=40, quiet_s=3),
+    alarm_period_s=2.0,
+    replayed=2_000,
+    replayed_per_s=800.0,
     settle_after_heal_s=10.0,
     limit_slack_s=3.0,
 )

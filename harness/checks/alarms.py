@@ -1,0 +1,192 @@
+"""An alarm on what a target publishes goes off, and is silent again, when it would have on what was so.
+
+The alarm itself is not on trial: its rules are CloudWatch's (`harness.models.alarm`). What decides is what it is fed
+with. So it is evaluated three times: over what the target told, and over the least and the most that this can have been
+by Kafka's own word. It may go off once the most would have it so, and has to when the least does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.checks import CannotSay, Conclusion, conclude
+from harness.checks.lag_log import Group, LagMetric
+from harness.checks.moments import requested_faults
+from harness.clock import NS_PER_S
+from harness.models.alarm import AlarmConfig, AlarmModel, AlarmState, datapoints
+from harness.recording.history import History
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeriodEnd:
+    """An alarm at the end of a period.
+
+    Attributes:
+        at_s: On the wall clock, which periods are aligned to.
+        value: The datapoint, if there was one.
+    """
+
+    at_s: float
+    value: float | None
+    state: AlarmState
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it says ALARM."""
+        return self.state is AlarmState.ALARM
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """The alarm over what was told, over the least and the most that this can have been; all by the same periods."""
+
+    told: tuple[PeriodEnd, ...]
+    least: tuple[PeriodEnd, ...]
+    most: tuple[PeriodEnd, ...]
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LagAlarm:
+    """An alarm on the lag that a target publishes.
+
+    Attributes:
+        config: Of the alarm.
+        metric: What it is fed with.
+        group: What the lag is by Kafka's own word.
+    """
+
+    config: AlarmConfig
+    metric: LagMetric
+    group: Group
+
+    def evaluated(self, history: History) -> Evaluated:
+        """All three.
+
+        Raises:
+            CannotSay: There is nothing to compare.
+        """
+        group = self.group.load(history)
+        compared = [
+            (one, bounds)
+            for one in self.metric.load(history)
+            if (bounds := self.metric.bounds(one, group)) is not None
+        ]
+        if not compared:
+            raise CannotSay("there was no reading of the metric that could be compared with what Kafka told")
+        times_s = [(one.ended_ns - history.wall_offset_ns) / NS_PER_S for one, _ in compared]
+        return Evaluated(
+            told=self._states(times_s, [one.lag for one, _ in compared]),
+            least=self._states(times_s, [bounds.least for _, bounds in compared]),
+            most=self._states(times_s, [bounds.most for _, bounds in compared]),
+            samples=len(compared),
+        )
+
+    def _states(self, times_s: Sequence[float], values: Sequence[float]) -> tuple[PeriodEnd, ...]:
+        model = AlarmModel(self.config)
+        points = datapoints(
+            zip(times_s, values, strict=True), self.config, since_s=times_s[0], until_s=times_s[-1]
+        )
+        return tuple(
+            PeriodEnd(at_s=at_s, value=value, state=model.period_ended(at_s, value)) for at_s, value in points
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmGoesOff:
+    """While a fault is there the alarm goes off at the end of the period at which it has to, and of none before.
+
+    Attributes:
+        fault: Title.
+    """
+
+    alarm: LagAlarm
+    fault: str
+
+    def check(self, history: History) -> Conclusion:
+        """FAIL if it went off too early, too late or not at all."""
+        asked_s, healing_s = _while_there(history, self.fault)
+        seen = self.alarm.evaluated(history)
+        must = next((end for end in seen.least if end.is_on and end.at_s > asked_s), None)
+        if must is None or must.at_s > healing_s:
+            raise CannotSay(
+                f"the lag was not above {self.alarm.config.threshold:g} for certain for "
+                f"{self.alarm.config.evaluation_periods} whole periods while the fault was there"
+            )
+        fired = next((place for place, end in enumerate(seen.told) if end.is_on), None)
+        may = next(end for end in seen.most if end.is_on)
+        figures = f"by what Kafka told it had to {_window(may, must, asked_s)}"
+        if fired is None:
+            return conclude(
+                ["silent"],
+                otherwise="",
+                wrongly=f"it never went off; {figures}; it was told {_points(seen.told)}",
+            )
+        at_s = seen.told[fired].at_s
+        since = max(0, fired - self.alarm.config.evaluation_periods)
+        told = (
+            f"it went off {at_s - asked_s:.1f} s after the fault was asked for, with the datapoints "
+            f"{_points(seen.told[since : fired + 1])}; {figures}"
+        )
+        wrong = [f"{at_s - asked_s:.1f} s"] if not may.at_s <= at_s <= must.at_s else []
+        return conclude(wrong, otherwise=told, wrongly=told, precision=_precision(self.alarm, seen))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmClears:
+    """Once the fault is healed the alarm is over at the end of the period at which it has to be, and stays so."""
+
+    alarm: LagAlarm
+    fault: str
+
+    def check(self, history: History) -> Conclusion:
+        """FAIL if it was over too early, too late or not at all, or came back."""
+        asked_s, healing_s = _while_there(history, self.fault)
+        seen = self.alarm.evaluated(history)
+        began = [place for place, end in enumerate(seen.told) if end.is_on and end.at_s <= healing_s]
+        if not began:
+            raise CannotSay("it had not gone off before healing began: nothing could be over")
+
+        def over(ends: Sequence[PeriodEnd]) -> PeriodEnd | None:
+            return next((end for end in ends if not end.is_on and end.at_s > healing_s), None)
+
+        must = over(seen.most)
+        if must is None:
+            raise CannotSay("the lag may have been above the threshold until nobody looked any more")
+        may, cleared = over(seen.least), over(seen.told)
+        figures = f"by what Kafka told it had to {_window(may or must, must, healing_s)}"
+        if cleared is None:
+            return conclude(["never over"], otherwise="", wrongly=f"it was never over; {figures}")
+        at_s = cleared.at_s
+        told = (
+            f"it was over {at_s - healing_s:.1f} s after healing began, with {_points([cleared])}; {figures}"
+        )
+        wrong = [] if may is not None and may.at_s <= at_s <= must.at_s else [f"{at_s - asked_s:.1f} s"]
+        wrong += [
+            f"back after {end.at_s - healing_s:.1f} s"
+            for end, most in zip(seen.told, seen.most, strict=True)
+            if end.at_s > at_s and end.is_on and not most.is_on
+        ]
+        return conclude(wrong, otherwise=told, wrongly=told, precision=_precision(self.alarm, seen))
+
+
+def _while_there(history: History, fault: str) -> tuple[float, float]:
+    """When a fault was asked for, and when its healing began, on the wall clock."""
+    episode = requested_faults(history, fault)[-1]
+    if episode.requested_ns is None or episode.healing_ns is None or not episode.seen:
+        raise CannotSay(f"{fault} was not seen to begin and to be healed")
+    offset_ns = history.wall_offset_ns
+    return (episode.requested_ns - offset_ns) / NS_PER_S, (episode.healing_ns - offset_ns) / NS_PER_S
+
+
+def _window(may: PeriodEnd, must: PeriodEnd, since_s: float) -> str:
+    least_s, most_s = may.at_s - since_s, must.at_s - since_s
+    return f"after {most_s:.1f} s" if may.at_s == must.at_s else f"after {least_s:.1f} to {most_s:.1f} s"
+
+
+def _points(ends: Sequence[PeriodEnd]) -> str:
+    return ", ".join("none" if end.value is None else f"{end.value:.0f}" for end in ends)
+
+
+def _precision(alarm: LagAlarm, seen: Evaluated) -> str:
+    each = seen.samples / max(1, len(seen.told))
+    return f"periods of {alarm.config.period_s:g} s with {each:.1f} samples each; a state changes at the end of one"

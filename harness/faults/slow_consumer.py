@@ -1,0 +1,202 @@
+"""Each record takes a consumer several times as long: a factor on its own pace, and not a delay that somebody guessed.
+
+A consumer that keeps up shows the pace of what arrives and not its own. So it is given something to do, records that it
+has had before (`Republished`), and is timed until it has committed them: one by itself, and many at once. The
+difference is what a record takes; all that is the same for both, such as a wait for more records, drops out.
+
+What it is slowed by is latency on the link to whatever it asks for each record, most often its database. How much is
+found out just before the fault begins and kept in it, so that whoever has the record alone can take it away again.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Self
+
+from harness.clock import NS_PER_S, SYSTEM_CLOCK, wait_until
+from harness.errors import ConfigError, DeadlineError, FaultError, NothingDoneError, ProbeError
+from harness.faults import Effect
+from harness.faults.republished import TURN, Copies
+from harness.faults.slow_links import AddedLatency
+from harness.probes.kafka_lag import KafkaLag
+from harness.stack import Stack
+
+_ALONE = 3  # times that one record is timed by itself
+_AT_ONCE = 300  # records; a tenth of a second of waiting more or less is then a third of a millisecond each
+_AT_ONCE_SLOWED = 40
+_IDLE_LAG = 20  # what a consumer that keeps up may be behind by
+_IDLE_WITHIN_S = 10.0
+_HANDLED_WITHIN_S = 20.0
+_LOOK_EVERY_S = 0.005
+_LOOK_TIMEOUT_S = 1.0
+_ATTEMPTS = 2
+_LEAST_MS = 4  # less latency than this cannot be measured on a link
+# A pace is measured with some tens of records, on a machine that does other things: so far off is still the factor.
+FACTOR_TOLERANCE = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How long a record takes a consumer.
+
+    Attributes:
+        records: Over how many.
+    """
+
+    ms: float
+    records: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowConsumer:
+    """A consumer takes `factor` times as long for each record.
+
+    Attributes:
+        link: To what it asks once for each record.
+        group, topic: Whose pace.
+        factor: How many times as long.
+        base_ms, alone_ms: What a record takes it, and how long one that comes by itself is on its way until it is
+            committed; found out when the fault begins.
+    """
+
+    link: str
+    group: str
+    topic: str
+    factor: float = 10.0
+    base_ms: float = 0.0
+    alone_ms: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a factor that slows nobody."""
+        if not 1.0 + 2 * FACTOR_TOLERANCE < self.factor < math.inf:
+            raise ConfigError(
+                f"factor must be above {1.0 + 2 * FACTOR_TOLERANCE:g}, got {self.factor}: a consumer that is hardly "
+                "slower cannot be told from one on a busy machine. Try 10."
+            )
+
+    @property
+    def title(self) -> str:
+        """Short and for people."""
+        return f"{self.group} takes {self.factor:g} times as long for each record"
+
+    def resolved(self, stack: Stack) -> Self:
+        """Measure its pace while nothing is hurt.
+
+        Raises:
+            FaultError: It is behind already, or does not get through what it is given.
+        """
+        with TURN[self.topic]:
+            self._await_idle(stack)
+            copies = Copies(stack, self.topic)
+            alone_ms = 1000 * median(self._timed(stack, copies, 1)[0] for _ in range(_ALONE))
+            base = self._pace(stack, copies, _AT_ONCE, alone_ms)
+            return replace(self, base_ms=round(base.ms, 3), alone_ms=round(alone_ms, 3))
+
+    def inject(self, stack: Stack) -> Effect:
+        """Slow it down, and measure its pace again.
+
+        Raises:
+            FaultError: It takes another number of times as long.
+        """
+        slower = self._slower()
+        with TURN[self.topic]:
+            copies = Copies(stack, self.topic)
+            wire = slower.inject(stack)
+            began_ns = SYSTEM_CLOCK.now_ns()
+            told = ""
+            for _ in range(_ATTEMPTS):
+                slowed = self._pace(stack, copies, _AT_ONCE_SLOWED, self.alone_ms)
+                reached = slowed.ms / self.base_ms
+                told = (
+                    f"a record takes it {slowed.ms:.1f} ms (over {slowed.records}), {reached:.1f} times the "
+                    f"{self.base_ms:.2f} ms of before; asked {self.factor:g} times, by latency on {self.link}: "
+                    f"{wire.sentence}"
+                )
+                if abs(reached / self.factor - 1) <= FACTOR_TOLERANCE:
+                    return Effect(
+                        sentence=told,
+                        seen=True,
+                        measured={
+                            "asked_factor": self.factor,
+                            "measured_factor": reached,
+                            "base_ms": self.base_ms,
+                            "slowed_ms": slowed.ms,
+                            "records": float(slowed.records),
+                            "waited_s": (SYSTEM_CLOCK.now_ns() - began_ns) / NS_PER_S,
+                        },
+                    )
+        raise FaultError(
+            f"{self.title}: {told}. More than {FACTOR_TOLERANCE:.0%} off is another fault than was asked for: does it "
+            "ask over this link once for each record, or is the machine too busy?"
+        )
+
+    def lapsed(self, stack: Stack) -> str:
+        """Whether the latency is gone."""
+        return self._slower().lapsed(stack)
+
+    def heal(self, stack: Stack) -> Effect:
+        """Take the latency away. Safe twice and before `inject`."""
+        if not self.base_ms:
+            return Effect(sentence="its pace was never measured, so it was not slowed down", seen=True)
+        return self._slower().heal(stack)
+
+    def _slower(self) -> AddedLatency:
+        if not self.base_ms:
+            raise NothingDoneError(
+                f"{self.title}: nobody has measured its pace before the fault began, so the fault did nothing. Give it "
+                "to a drill, or call `resolved` first: only what names the latency can be healed by whoever has the "
+                "record alone."
+            )
+        return AddedLatency(
+            link=self.link, latency_ms=max(_LEAST_MS, math.ceil((self.factor - 1) * self.base_ms))
+        )
+
+    def _pace(self, stack: Stack, copies: Copies, at_once: int, alone_ms: float) -> Pace:
+        took_s, records = self._timed(stack, copies, at_once)
+        return Pace(ms=max(0.001, (1000 * took_s - alone_ms) / max(1, records - 1)), records=records)
+
+    def _timed(self, stack: Stack, copies: Copies, records: int) -> tuple[float, int]:
+        """How long until so many more are committed, and how many were meanwhile, others' included."""
+        before = self._committed(stack)
+        began_ns = SYSTEM_CLOCK.now_ns()
+        ends = copies.publish(records).ends
+
+        def handled() -> dict[int, int] | None:
+            now = self._committed(stack)
+            return now if all(now.get(place, 0) >= end for place, end in ends.items()) else None
+
+        try:
+            after = wait_until(
+                handled,
+                within_s=_HANDLED_WITHIN_S,
+                what=f"{self.group} to commit {records} records",
+                every_s=_LOOK_EVERY_S,
+            )
+        except DeadlineError as error:
+            raise FaultError(f"{self.title}: {error}. Is there a consumer?") from error
+        took_s = (SYSTEM_CLOCK.now_ns() - began_ns) / NS_PER_S
+        return took_s, sum(after[place] - before.get(place, 0) for place in after)
+
+    def _await_idle(self, stack: Stack) -> None:
+        try:
+            wait_until(
+                lambda: sum(row["lag"] for row in self._rows(stack)) <= _IDLE_LAG,
+                within_s=_IDLE_WITHIN_S,
+                what=f"{self.group} to keep up",
+                every_s=_LOOK_EVERY_S,
+            )
+        except DeadlineError as error:
+            raise FaultError(
+                f"{self.title}: {error}. What a record takes it cannot be told while it is behind."
+            ) from error
+
+    def _committed(self, stack: Stack) -> dict[int, int]:
+        return {row["partition"]: row["end"] - row["lag"] for row in self._rows(stack)}
+
+    def _rows(self, stack: Stack) -> list[dict[str, int]]:
+        lag = KafkaLag(name="lag", group=self.group, topics=(self.topic,))
+        try:
+            rows = lag.rows(stack, timeout_s=_LOOK_TIMEOUT_S)
+        except ProbeError as error:
+            raise FaultError(f"{self.title}: {error}") from error
+        return [row for row in rows if row["topic"] == self.topic]
