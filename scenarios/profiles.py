@@ -114,7 +114,7 @@ GUIDE = Profile(
     leader_away_s=40.0,
     falling_behind=Phases(warm_up_s=30, steady_s=60, impact_s=1200, heal_s=900, converge_s=900, quiet_s=60),
     alarm_period_s=300.0,
-    replayed=70_000,
+    replayed=110_000,
     replayed_per_s=800.0,
     settle_after_heal_s=180.0,
     limit_slack_s=30.0,

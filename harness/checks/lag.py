@@ -131,8 +131,8 @@ class OffsetsFollowEffects:
             wrong,
             otherwise=f"in {len(log.looks)} looks no committed offset was ahead of an event without effect",
             wrongly=(
-                f"{len(set(wrong))} events were committed before they took effect, by {ahead} records at most: what waits "
-                "is not in the lag"
+                f"{len(set(wrong))} events were committed before they took effect, by {ahead} records at most: what "
+                "waits is not in the lag"
             ),
             precision=f"± {self.slack_ms:g} ms between the clocks",
         )

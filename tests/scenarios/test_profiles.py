@@ -9,10 +9,15 @@ from harness.errors import ConfigError
 from harness.phases import Phases
 from scenarios.claims import AT_THE_END
 from scenarios.limits.greedy_client import BURST, HELD_BACK
+from scenarios.kafka_lag.test_slow_consumer import RATE_PER_S, REPLAY_AFTER_S, THRESHOLD
 from scenarios.profiles import CI, GUIDE, ShopTimers, profile
 
-LEAST_RATE_PER_S = 10.0
+# Orders a second in the drill that these phases are of; 10 in all others.
+RATES_PER_S = {"falling_behind": RATE_PER_S}
+USUAL_RATE_PER_S = 10.0
 SLOWEST_HEALING_S = 2.0
+EVENTS_PER_ORDER = 2
+QUICKEST_RECORD_S = 0.001
 
 
 def test_the_guide_profile_has_the_guides_own_figures() -> None:
@@ -86,8 +91,27 @@ def test_an_unknown_profile_names_the_known_ones() -> None:
 def test_what_is_compared_at_the_end_is_enough_although_healing_takes_its_time(named: object) -> None:
     """A phase of healing begins when the faults are told to go, and of ten orders a second every one counts."""
     found = profile(getattr(named, "name"))  # noqa: B009 - see above
-    every = [getattr(found, item.name) for item in fields(found)]
-    for phases in (item for item in every if isinstance(item, Phases)):
-        left_s = (phases.heal_s - SLOWEST_HEALING_S) * AT_THE_END
-        assert left_s * LEAST_RATE_PER_S >= OPERATIONS_MIN, phases
-        assert phases.steady_s * LEAST_RATE_PER_S > OPERATIONS_MIN, phases
+    every = {item.name: getattr(found, item.name) for item in fields(found)}
+    assert every.keys() >= RATES_PER_S.keys()
+    for name, phases in every.items():
+        if isinstance(phases, Phases):
+            rate_per_s = RATES_PER_S.get(name, USUAL_RATE_PER_S)
+            left_s = (phases.heal_s - SLOWEST_HEALING_S) * AT_THE_END
+            assert left_s * rate_per_s >= OPERATIONS_MIN, name
+            assert phases.steady_s * rate_per_s > OPERATIONS_MIN, name
+
+
+@pytest.mark.parametrize("named", [CI, GUIDE], ids=lambda named: named.name)
+def test_an_alarm_on_lag_has_its_periods_while_the_consumer_is_behind_and_one_after(named: object) -> None:
+    """Periods begin when they like, so two whole ones are certain only in three."""
+    found = profile(getattr(named, "name"))  # noqa: B009 - see above
+    rises_s = REPLAY_AFTER_S + found.replayed / found.replayed_per_s
+    assert found.falling_behind.impact_s > rises_s + 3 * found.alarm_period_s
+    assert found.falling_behind.heal_s > 2 * found.alarm_period_s
+    # The consumer works on while it is slow: with what a record takes in a shop on a busy machine, times ten.
+    left = found.replayed - (found.falling_behind.impact_s - rises_s) / (10 * QUICKEST_RECORD_S)
+    assert left + EVENTS_PER_ORDER * RATE_PER_S * found.falling_behind.impact_s > THRESHOLD
+
+
+def test_the_guides_alarm_has_the_guides_period() -> None:
+    assert GUIDE.alarm_period_s == 300
