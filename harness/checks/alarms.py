@@ -44,6 +44,29 @@ class Evaluated:
     most: tuple[PeriodEnd, ...]
     samples: int
 
+    def must_be_on(self) -> int:
+        """The first period at whose end it had to be on.
+
+        Raises:
+            CannotSay: There was none.
+        """
+        first = next((place for place, end in enumerate(self.least) if end.is_on), None)
+        if first is None:
+            most = max((end.value or 0 for end in self.least), default=0)
+            raise CannotSay(
+                f"nobody knows that it had to go off: the largest datapoint that is certain is {most:.0f}, and as many "
+                "periods in a row as it takes were not above the threshold for certain"
+            )
+        return first
+
+    def wrong(self, first: int, behind: int, since_s: float) -> list[str]:
+        """The ends of periods, from one up to another, at which it was silent and had to be on, or the other way."""
+        return [
+            f"{'on' if told.is_on else 'silent'} after {told.at_s - since_s:.1f} s"
+            for least, told, most in list(zip(self.least, self.told, self.most, strict=True))[first:behind]
+            if not least.is_on <= told.is_on <= most.is_on
+        ]
+
 
 @dataclass(frozen=True, kw_only=True)
 class LagAlarm:
@@ -93,10 +116,10 @@ class LagAlarm:
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmGoesOff:
-    """While a fault is there the alarm goes off at the end of the period at which it has to, and of none before.
+    """The alarm goes off at the end of the period at which it has to, and of none before.
 
     Attributes:
-        fault: Title.
+        fault: Title of the fault that is the reason for it: times are told from when it was asked for.
     """
 
     alarm: LagAlarm
@@ -104,69 +127,72 @@ class AlarmGoesOff:
 
     def check(self, history: History) -> Conclusion:
         """FAIL if it went off too early, too late or not at all."""
-        asked_s, healing_s = _while_there(history, self.fault)
+        asked_s, _ = _while_there(history, self.fault)
         seen = self.alarm.evaluated(history)
-        must = next((end for end in seen.least if end.is_on and end.at_s > asked_s), None)
-        if must is None or must.at_s > healing_s:
-            raise CannotSay(
-                f"the lag was not above {self.alarm.config.threshold:g} for certain for "
-                f"{self.alarm.config.evaluation_periods} whole periods while the fault was there"
-            )
-        fired = next((place for place, end in enumerate(seen.told) if end.is_on), None)
+        until = seen.must_be_on()
+        wrong = seen.wrong(0, until + 1, asked_s)
         may = next(end for end in seen.most if end.is_on)
-        figures = f"by what Kafka told it had to {_window(may, must, asked_s)}"
+        figures = f"by what Kafka told it had to {_window(may, seen.least[until], asked_s)}"
+        fired = next((place for place, end in enumerate(seen.told) if end.is_on), None)
         if fired is None:
-            return conclude(
-                ["silent"],
-                otherwise="",
-                wrongly=f"it never went off; {figures}; it was told {_points(seen.told)}",
+            told = (
+                f"it never went off, at datapoints of {max(end.value or 0 for end in seen.told):.0f} at most"
             )
-        at_s = seen.told[fired].at_s
-        since = max(0, fired - self.alarm.config.evaluation_periods)
-        told = (
-            f"it went off {at_s - asked_s:.1f} s after the fault was asked for, with the datapoints "
-            f"{_points(seen.told[since : fired + 1])}; {figures}"
+        else:
+            since = max(0, fired - self.alarm.config.evaluation_periods)
+            told = (
+                f"it went off {seen.told[fired].at_s - asked_s:.1f} s after the fault was asked for, with the "
+                f"datapoints {_points(seen.told[since : fired + 1])}"
+            )
+        return conclude(
+            wrong,
+            otherwise=f"{told}; {figures}",
+            wrongly=f"{told}; {figures}",
+            precision=_precision(self.alarm, seen),
         )
-        wrong = [f"{at_s - asked_s:.1f} s"] if not may.at_s <= at_s <= must.at_s else []
-        return conclude(wrong, otherwise=told, wrongly=told, precision=_precision(self.alarm, seen))
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmClears:
-    """Once the fault is healed the alarm is over at the end of the period at which it has to be, and stays so."""
+    """An alarm that went off is over at the end of the period at which it has to be, and not before, and stays so.
+
+    Attributes:
+        fault: Title of the fault that is the reason for it: times are told from when its healing began.
+    """
 
     alarm: LagAlarm
     fault: str
 
     def check(self, history: History) -> Conclusion:
         """FAIL if it was over too early, too late or not at all, or came back."""
-        asked_s, healing_s = _while_there(history, self.fault)
+        _, healing_s = _while_there(history, self.fault)
         seen = self.alarm.evaluated(history)
-        began = [place for place, end in enumerate(seen.told) if end.is_on and end.at_s <= healing_s]
-        if not began:
-            raise CannotSay("it had not gone off before healing began: nothing could be over")
-
-        def over(ends: Sequence[PeriodEnd]) -> PeriodEnd | None:
-            return next((end for end in ends if not end.is_on and end.at_s > healing_s), None)
-
-        must = over(seen.most)
-        if must is None:
+        since = seen.must_be_on()
+        if not any(end.is_on for end in seen.told[: since + 1]):
+            raise CannotSay("it had not gone off when it had to: nothing could be over")
+        if seen.most[-1].is_on:
             raise CannotSay("the lag may have been above the threshold until nobody looked any more")
-        may, cleared = over(seen.least), over(seen.told)
-        figures = f"by what Kafka told it had to {_window(may or must, must, healing_s)}"
-        if cleared is None:
-            return conclude(["never over"], otherwise="", wrongly=f"it was never over; {figures}")
-        at_s = cleared.at_s
-        told = (
-            f"it was over {at_s - healing_s:.1f} s after healing began, with {_points([cleared])}; {figures}"
+        wrong = seen.wrong(since + 1, len(seen.told), healing_s)
+        may, must = (_last_on(ends) for ends in (seen.least, seen.most))
+        figures = (
+            f"by what Kafka told it had to {_window(seen.least[may + 1], seen.most[must + 1], healing_s)}"
         )
-        wrong = [] if may is not None and may.at_s <= at_s <= must.at_s else [f"{at_s - asked_s:.1f} s"]
-        wrong += [
-            f"back after {end.at_s - healing_s:.1f} s"
-            for end, most in zip(seen.told, seen.most, strict=True)
-            if end.at_s > at_s and end.is_on and not most.is_on
-        ]
-        return conclude(wrong, otherwise=told, wrongly=told, precision=_precision(self.alarm, seen))
+        last = _last_on(seen.told)
+        if last + 1 == len(seen.told):
+            told = "it was never over"
+        else:
+            over = seen.told[last + 1]
+            told = f"it was over {over.at_s - healing_s:.1f} s after healing began, with {_points([over])}"
+        return conclude(
+            wrong,
+            otherwise=f"{told}; {figures}",
+            wrongly=f"{told}; {figures}",
+            precision=_precision(self.alarm, seen),
+        )
+
+
+def _last_on(ends: Sequence[PeriodEnd]) -> int:
+    return max(place for place, end in enumerate(ends) if end.is_on)
 
 
 def _while_there(history: History, fault: str) -> tuple[float, float]:
