@@ -8,11 +8,10 @@ What was published stays. There is nothing to undo, and nothing to be undone by 
 """
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
-from threading import RLock
 from typing import Any
 
 from confluent_kafka import (
@@ -35,9 +34,6 @@ COPIED_MAX = 1000  # different records; more would only be copied more often
 _READ_WITHIN_S = 5.0
 _ACKNOWLEDGED_WITHIN_S = 10.0
 _EACH_S = 0.05  # how long a portion lasts
-
-# Who publishes copies takes turns by topic: what another one publishes would be measured as this one's.
-TURN: defaultdict[str, RLock] = defaultdict(RLock)
 
 Ends = dict[int, int]
 
@@ -89,9 +85,8 @@ class Republished:
         Raises:
             FaultError: There is nothing to be published again, or not all of it was acknowledged.
         """
-        with TURN[self.topic]:
-            copies = Copies(stack, self.topic)
-            again = copies.publish(self.records, per_s=self.per_s)
+        copies = Copies(stack, self.topic)
+        again = copies.publish(self.records, per_s=self.per_s)
         return Effect(
             sentence=(
                 f"{again.records} records, copies of {len(copies.originals)}, were acknowledged in "

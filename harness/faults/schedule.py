@@ -30,11 +30,13 @@ class Planned:
     Attributes:
         at_s: When it begins, in seconds after the impact phase has begun.
         for_s: How long it lasts from when its effect was seen; None means to the end of the phase.
+        after: Another fault of the plan, which must have been seen to have its effect first.
     """
 
     fault: Fault
     at_s: float = 0.0
     for_s: float | None = None
+    after: Fault | None = None
 
     def __post_init__(self) -> None:
         if self.at_s < 0 or (self.for_s is not None and self.for_s <= 0):
@@ -64,6 +66,13 @@ class FaultPlan:
                     f"{item.fault.title}: planned from {item.at_s:g} s to {end_s:g} s, but the impact phase "
                     f"has only {self.impact_s:g} s. What is injected outside it would be judged as the wrong "
                     "phase."
+                )
+            if item.after is not None and item.after not in [
+                other.fault for other in self.planned if other is not item and other.after is None
+            ]:
+                raise ConfigError(
+                    f"{item.fault.title}: planned after {item.after.title}, which is not planned, or itself waits for "
+                    "another: it would never begin."
                 )
 
 
@@ -132,8 +141,9 @@ class RunningPlan:
             FaultError: A fault could not be injected, or healed. The others go on; `close` ends them.
         """
         elapsed_s = (self._clock.now_ns() - self._began_ns) / NS_PER_S
+        there = [run.item.fault for run in self._runs if run.was_active]
         for run in self._runs:
-            run.look(elapsed_s)
+            run.look(elapsed_s, may_begin=run.item.after is None or run.item.after in there)
 
     @property
     def progress(self) -> tuple[tuple[str, Progress], ...]:
@@ -176,12 +186,13 @@ class _Run:
         self._submit = submit
         self._pending: Future[object] | None = None
         self._active_since_s = 0.0
+        self.was_active = False
 
-    def look(self, elapsed_s: float) -> None:
+    def look(self, elapsed_s: float, *, may_begin: bool) -> None:
         """Move on if it is time. The duration counts from when the effect was seen."""
         if self._pending is not None and self._pending.done():
             self._arrive(elapsed_s)
-        if self.progress is Progress.WAITING and elapsed_s >= self.item.at_s:
+        if self.progress is Progress.WAITING and may_begin and elapsed_s >= self.item.at_s:
             self._leave(Progress.INJECTING, self._pairing.__enter__)
         elif (
             self.progress is Progress.ACTIVE
@@ -215,6 +226,7 @@ class _Run:
         error = pending.exception()
         if self.progress is Progress.INJECTING:
             self._active_since_s = elapsed_s
+            self.was_active = error is None
             self.progress = (
                 Progress.OVER if error else Progress.ACTIVE
             )  # with an error: healed, or promised to be

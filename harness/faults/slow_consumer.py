@@ -16,13 +16,14 @@ from typing import Self
 from harness.clock import NS_PER_S, SYSTEM_CLOCK, wait_until
 from harness.errors import ConfigError, DeadlineError, FaultError, NothingDoneError, ProbeError
 from harness.faults import Effect
-from harness.faults.republished import TURN, Copies
+from harness.faults.links import LATENCY_TOLERANCE_MS
+from harness.faults.republished import Copies
 from harness.faults.slow_links import AddedLatency
 from harness.probes.kafka_lag import KafkaLag
 from harness.stack import Stack
 
 _ALONE = 3  # times that one record is timed by itself
-_AT_ONCE = 300  # records; a tenth of a second of waiting more or less is then a third of a millisecond each
+_AT_ONCE = 200  # records; twenty milliseconds of waiting more or less are then a tenth of one each
 _AT_ONCE_SLOWED = 40
 _IDLE_LAG = 20  # what a consumer that keeps up may be behind by
 _IDLE_WITHIN_S = 10.0
@@ -30,7 +31,7 @@ _HANDLED_WITHIN_S = 20.0
 _LOOK_EVERY_S = 0.005
 _LOOK_TIMEOUT_S = 1.0
 _ATTEMPTS = 2
-_LEAST_MS = 4  # less latency than this cannot be measured on a link
+_LEAST_MS = round(2 * LATENCY_TOLERANCE_MS)  # less cannot be told from none
 # A pace is measured with some tens of records, on a machine that does other things: so far off is still the factor.
 FACTOR_TOLERANCE = 0.3
 
@@ -85,12 +86,11 @@ class SlowConsumer:
         Raises:
             FaultError: It is behind already, or does not get through what it is given.
         """
-        with TURN[self.topic]:
-            self._await_idle(stack)
-            copies = Copies(stack, self.topic)
-            alone_ms = 1000 * median(self._timed(stack, copies, 1)[0] for _ in range(_ALONE))
-            base = self._pace(stack, copies, _AT_ONCE, alone_ms)
-            return replace(self, base_ms=round(base.ms, 3), alone_ms=round(alone_ms, 3))
+        self._await_idle(stack)
+        copies = Copies(stack, self.topic)
+        alone_ms = 1000 * median(self._timed(stack, copies, 1)[0] for _ in range(_ALONE))
+        base = self._pace(stack, copies, _AT_ONCE, alone_ms)
+        return replace(self, base_ms=round(base.ms, 3), alone_ms=round(alone_ms, 3))
 
     def inject(self, stack: Stack) -> Effect:
         """Slow it down, and measure its pace again.
@@ -99,32 +99,31 @@ class SlowConsumer:
             FaultError: It takes another number of times as long.
         """
         slower = self._slower()
-        with TURN[self.topic]:
-            copies = Copies(stack, self.topic)
-            wire = slower.inject(stack)
-            began_ns = SYSTEM_CLOCK.now_ns()
-            told = ""
-            for _ in range(_ATTEMPTS):
-                slowed = self._pace(stack, copies, _AT_ONCE_SLOWED, self.alone_ms)
-                reached = slowed.ms / self.base_ms
-                told = (
-                    f"a record takes it {slowed.ms:.1f} ms (over {slowed.records}), {reached:.1f} times the "
-                    f"{self.base_ms:.2f} ms of before; asked {self.factor:g} times, by latency on {self.link}: "
-                    f"{wire.sentence}"
+        copies = Copies(stack, self.topic)
+        wire = slower.inject(stack)
+        began_ns = SYSTEM_CLOCK.now_ns()
+        told = ""
+        for _ in range(_ATTEMPTS):
+            slowed = self._pace(stack, copies, _AT_ONCE_SLOWED, self.alone_ms)
+            reached = slowed.ms / self.base_ms
+            told = (
+                f"a record takes it {slowed.ms:.1f} ms (over {slowed.records}), {reached:.1f} times the "
+                f"{self.base_ms:.2f} ms of before; asked {self.factor:g} times, by latency on {self.link}: "
+                f"{wire.sentence}"
+            )
+            if abs(reached / self.factor - 1) <= FACTOR_TOLERANCE:
+                return Effect(
+                    sentence=told,
+                    seen=True,
+                    measured={
+                        "asked_factor": self.factor,
+                        "measured_factor": reached,
+                        "base_ms": self.base_ms,
+                        "slowed_ms": slowed.ms,
+                        "records": float(slowed.records),
+                        "waited_s": (SYSTEM_CLOCK.now_ns() - began_ns) / NS_PER_S,
+                    },
                 )
-                if abs(reached / self.factor - 1) <= FACTOR_TOLERANCE:
-                    return Effect(
-                        sentence=told,
-                        seen=True,
-                        measured={
-                            "asked_factor": self.factor,
-                            "measured_factor": reached,
-                            "base_ms": self.base_ms,
-                            "slowed_ms": slowed.ms,
-                            "records": float(slowed.records),
-                            "waited_s": (SYSTEM_CLOCK.now_ns() - began_ns) / NS_PER_S,
-                        },
-                    )
         raise FaultError(
             f"{self.title}: {told}. More than {FACTOR_TOLERANCE:.0%} off is another fault than was asked for: does it "
             "ask over this link once for each record, or is the machine too busy?"
@@ -173,7 +172,9 @@ class SlowConsumer:
                 every_s=_LOOK_EVERY_S,
             )
         except DeadlineError as error:
-            raise FaultError(f"{self.title}: {error}. Is there a consumer?") from error
+            raise FaultError(
+                f"{self.title}: {error}. Is there a consumer, and nobody else who gives it work?"
+            ) from error
         took_s = (SYSTEM_CLOCK.now_ns() - began_ns) / NS_PER_S
         return took_s, sum(after[place] - before.get(place, 0) for place in after)
 

@@ -123,6 +123,56 @@ def test_a_duration_counts_from_when_the_effect_was_seen(stack: FakeStack) -> No
     assert bench.at(5) == [Progress.OVER]
 
 
+def test_a_fault_that_comes_after_another_waits_until_that_was_seen(stack: FakeStack) -> None:
+    first, second = Scripted(title="first"), Scripted(title="second")
+    plan = FaultPlan(
+        planned=(Planned(fault=second, at_s=1, for_s=2, after=first), Planned(fault=first, for_s=5)),
+        impact_s=10,
+    )
+    bench = Bench(plan, stack)
+    bench.executor.at_once = False
+    assert bench.at(3) == [Progress.WAITING, Progress.INJECTING]
+    bench.executor.run_all()
+    assert bench.at(4) == [Progress.INJECTING, Progress.ACTIVE]
+    bench.executor.run_all()
+    assert bench.at(5) == [Progress.ACTIVE, Progress.ACTIVE]
+
+
+def test_a_fault_may_still_come_when_the_one_before_it_is_over(stack: FakeStack) -> None:
+    first, second = Scripted(title="first"), Scripted(title="second")
+    plan = FaultPlan(
+        planned=(Planned(fault=second, at_s=6, after=first), Planned(fault=first, for_s=1)), impact_s=10
+    )
+    bench = Bench(plan, stack)
+    bench.at(0)
+    assert bench.at(5) == [Progress.WAITING, Progress.OVER]
+    assert bench.at(7) == [Progress.ACTIVE, Progress.OVER]
+
+
+def test_a_fault_after_one_that_never_bites_never_comes(stack: FakeStack) -> None:
+    first, second = Scripted(title="first", refused="no"), Scripted()
+    plan = FaultPlan(planned=(Planned(fault=first), Planned(fault=second, after=first)), impact_s=10)
+    bench = Bench(plan, stack)
+    with pytest.raises(FaultError):
+        bench.at(1)
+    assert bench.at(9) == [Progress.OVER, Progress.WAITING]
+
+
+def test_a_fault_after_one_that_is_not_planned_is_refused() -> None:
+    first, second, third = (Scripted(title=name) for name in ("first", "second", "third"))
+    with pytest.raises(ConfigError, match="which is not planned"):
+        FaultPlan(planned=(Planned(fault=second, after=first),), impact_s=10)
+    with pytest.raises(ConfigError, match="itself waits for"):
+        FaultPlan(
+            planned=(
+                Planned(fault=first),
+                Planned(fault=second, after=first),
+                Planned(fault=third, after=second),
+            ),
+            impact_s=10,
+        )
+
+
 def test_a_fault_that_does_not_bite_is_told_by_step_and_the_others_are_healed_by_close(
     stack: FakeStack,
 ) -> None:

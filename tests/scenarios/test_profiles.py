@@ -8,8 +8,8 @@ from harness.checks.steady import OPERATIONS_MIN
 from harness.errors import ConfigError
 from harness.phases import Phases
 from scenarios.claims import AT_THE_END
+from scenarios.kafka_lag.test_slow_consumer import RATE_PER_S, THRESHOLD
 from scenarios.limits.greedy_client import BURST, HELD_BACK
-from scenarios.kafka_lag.test_slow_consumer import RATE_PER_S, REPLAY_AFTER_S, THRESHOLD
 from scenarios.profiles import CI, GUIDE, ShopTimers, profile
 
 # Orders a second in the drill that these phases are of; 10 in all others.
@@ -17,6 +17,7 @@ RATES_PER_S = {"falling_behind": RATE_PER_S}
 USUAL_RATE_PER_S = 10.0
 SLOWEST_HEALING_S = 2.0
 EVENTS_PER_ORDER = 2
+SLOWED_WITHIN_S = 3.0
 QUICKEST_RECORD_S = 0.001
 
 
@@ -105,7 +106,7 @@ def test_what_is_compared_at_the_end_is_enough_although_healing_takes_its_time(n
 def test_an_alarm_on_lag_has_its_periods_while_the_consumer_is_behind_and_one_after(named: object) -> None:
     """Periods begin when they like, so two whole ones are certain only in three."""
     found = profile(getattr(named, "name"))  # noqa: B009 - see above
-    rises_s = REPLAY_AFTER_S + found.replayed / found.replayed_per_s
+    rises_s = SLOWED_WITHIN_S + found.replayed / found.replayed_per_s
     assert found.falling_behind.impact_s > rises_s + 3 * found.alarm_period_s
     assert found.falling_behind.heal_s > 2 * found.alarm_period_s
     # The consumer works on while it is slow: with what a record takes in a shop on a busy machine, times ten.
