@@ -30,7 +30,7 @@ class FakeGroup:
         self._stack = stack
         self.now_s = 0.0
         self.end = self.committed = 100.0
-        self.asks_over_the_link = True
+        self.asks_for_each = 1
 
     def now_ns(self) -> int:
         return round(self.now_s * NS_PER_S)
@@ -44,7 +44,7 @@ class FakeGroup:
         """Each look takes a tenth of a millisecond, in which it works."""
         self.now_s += 0.0001
         late_ms = sum(toxic.attributes["latency"] for toxic in link_of(self._stack, LINK).toxics())
-        each_ms = BASE_MS + late_ms * self.asks_over_the_link
+        each_ms = BASE_MS + late_ms * self.asks_for_each
         self.committed = min(self.end, self.committed + 0.1 / each_ms)
         lag = int(self.end) - int(self.committed)
         return [
@@ -111,8 +111,16 @@ def test_whoever_has_only_the_record_can_heal_it(stack: FakeStack) -> None:
 
 
 def test_a_consumer_that_does_not_get_slower_by_that_is_an_error(stack: FakeStack, group: FakeGroup) -> None:
-    group.asks_over_the_link = False
+    group.asks_for_each = 0
     with pytest.raises(FaultError, match=r"1\.\d times .* is another fault than was asked for"):
+        slow().resolved(stack).inject(stack)
+
+
+def test_a_consumer_that_asks_twice_for_each_record_is_an_error(stack: FakeStack, group: FakeGroup) -> None:
+    group.asks_for_each = 2
+    with pytest.raises(
+        FaultError, match=r"1[89]\.\d times .* does it ask over this link once for each record"
+    ):
         slow().resolved(stack).inject(stack)
 
 
@@ -132,5 +140,5 @@ def test_one_that_is_slow_already_is_refused(stack: FakeStack) -> None:
 
 @pytest.mark.parametrize("factor", [1.0, 1.5, float("inf")])
 def test_a_factor_that_slows_nobody_is_refused(factor: float) -> None:
-    with pytest.raises(ConfigError, match="factor must be above"):
+    with pytest.raises(ConfigError, match="factor must be at least 2"):
         replace(slow(), factor=factor)
