@@ -20,6 +20,7 @@ class ShopTimers:
         saga_stuck_after_s: "stuck sagas (> 5 minutes in progress)".
         breaker_wait_s: wait-duration-in-open-state.
         breaker_slow_call_s: slow-call-duration-threshold.
+        inventory_timeout_s: How long orders waits for inventory; the guide names none.
         payment_timeout_s: How long orders waits for payments; the guide names none.
         provider_timeout_s: How long payments waits for the provider; below payment_timeout_s, or the caller
             would be gone before the callee has answered (the guide's time-out mismatch).
@@ -35,6 +36,7 @@ class ShopTimers:
     saga_stuck_after_s: float = 300.0
     breaker_wait_s: float = 60.0
     breaker_slow_call_s: float = 2.0
+    inventory_timeout_s: float = 2.0
     payment_timeout_s: float = 5.0
     provider_timeout_s: float = 4.0
     saga_lease_s: float = 10.0
@@ -63,6 +65,7 @@ class Profile:
         flapping: Phases in which a breaker opens, probes and opens again, several times.
         outage_in_time: Phases of an outage that ends before the saga's limit.
         outage_past_limit: Phases of one that does not.
+        unwind: Phases in which each step of a saga fails in every way it can.
         leader_lost: Phases of a drill that loses two leaders one after the other.
         leader_away_s: How long each is away: longer than another may take to be elected.
         settle_after_heal_s: By when orders left pending must be confirmed once the provider is back: the breaker's
@@ -77,6 +80,7 @@ class Profile:
     flapping: Phases
     outage_in_time: Phases
     outage_past_limit: Phases
+    unwind: Phases
     leader_lost: Phases
     leader_away_s: float
     settle_after_heal_s: float
@@ -93,6 +97,7 @@ GUIDE = Profile(
     outage_past_limit=Phases(
         warm_up_s=30, steady_s=60, impact_s=720, heal_s=180, converge_s=1500, quiet_s=630
     ),
+    unwind=Phases(warm_up_s=30, steady_s=60, impact_s=200, heal_s=120, converge_s=900, quiet_s=60),
     leader_lost=Phases(warm_up_s=30, steady_s=60, impact_s=180, heal_s=120, converge_s=900, quiet_s=60),
     leader_away_s=40.0,
     settle_after_heal_s=180.0,
@@ -122,6 +127,7 @@ CI = Profile(
     flapping=Phases(warm_up_s=3, steady_s=7, impact_s=10, heal_s=15, converge_s=40, quiet_s=3),
     outage_in_time=Phases(warm_up_s=3, steady_s=8, impact_s=8, heal_s=20, converge_s=60, quiet_s=21),
     outage_past_limit=Phases(warm_up_s=3, steady_s=8, impact_s=28, heal_s=20, converge_s=60, quiet_s=21),
+    unwind=Phases(warm_up_s=3, steady_s=6, impact_s=17.5, heal_s=13, converge_s=40, quiet_s=3),
     leader_lost=Phases(warm_up_s=3, steady_s=7, impact_s=19, heal_s=17, converge_s=40, quiet_s=3),
     leader_away_s=6.0,
     settle_after_heal_s=10.0,

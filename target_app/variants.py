@@ -20,6 +20,9 @@ class Variant(StrEnum):
     BREAKER_OPENS_ABOVE_ITS_THRESHOLD = "breaker-opens-above-its-threshold"
     PUBLISH_WITHOUT_WAITING = "publish-without-waiting"
     PUBLISH_OUTSIDE_TRANSACTION = "publish-outside-transaction"
+    CONFIRM_REFUSAL_KEEPS_PAYMENT = "confirm-refusal-keeps-payment"
+    COMPENSATION_IN_WRONG_ORDER = "compensation-in-wrong-order"
+    CRASH_RESUMES_WITH_A_NEW_PAYMENT_KEY = "crash-resumes-with-a-new-payment-key"
 
 
 WHAT_GOES_WRONG: dict[Variant, str] = {
@@ -62,6 +65,18 @@ WHAT_GOES_WRONG: dict[Variant, str] = {
     Variant.PUBLISH_OUTSIDE_TRANSACTION: (
         "orders commits a new order without its event and then tells Kafka by itself, for a second: "
         "while no broker takes it, the order is there and nobody will ever be told"
+    ),
+    Variant.CONFIRM_REFUSAL_KEEPS_PAYMENT: (
+        "orders releases the stock of an order whose last step is refused and forgets that it was paid before: "
+        "the customer has paid for a cancelled order"
+    ),
+    Variant.COMPENSATION_IN_WRONG_ORDER: (
+        "orders undoes the steps of an order whose last step is refused from the first to the last: the stock is "
+        "on sale again while the money is still taken"
+    ),
+    Variant.CRASH_RESUMES_WITH_A_NEW_PAYMENT_KEY: (
+        "orders resumes a saga that a crash left behind under a payment key of its own, as if nothing had been tried: "
+        "a payment that was made before the crash is made again"
     ),
 }
 
