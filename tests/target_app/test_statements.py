@@ -16,6 +16,7 @@ from target_app.payments.store import PaymentTable
 from target_app.service.configuration import DatabaseSettings
 from target_app.service.database import Database
 from target_app.service.metrics import Metrics
+from target_app.variants import Variant
 from tests.target_app import real_postgres
 
 pytestmark = pytest.mark.stack
@@ -155,6 +156,48 @@ def test_before_its_limit_only_a_saga_that_turned_round_is_taken_to_be_undone(be
         await here.change(saga.saga_id, "next_attempt_at = now()")
         assert await here.sagas.take_due(9) == []
         assert ids(await here.sagas.take_to_undo(9)) == {saga.saga_id}
+
+    bench(talk)
+
+
+def test_every_failed_try_is_in_the_log_of_its_step(bench: Any) -> None:
+    async def talk(here: Bench) -> None:
+        saga = await here.running()
+        await here.sagas.park(saga, 0.0, "no answer")
+        (again,) = await here.sagas.take_due(9)
+        await here.sagas.begin_compensation(again, Step.RESERVE_INVENTORY, "409: none")
+        await here.sagas.park(again, 0.0, "away")
+        rows = await here.database.fetch(
+            "SELECT step_name, status, error_message FROM saga_execution_log WHERE saga_id = $1 ORDER BY id",
+            saga.saga_id,
+        )
+        assert [tuple(row) for row in rows] == [
+            ("reserve-inventory", "STARTED", None),
+            ("reserve-inventory", "RETRYING", "no answer"),
+            ("reserve-inventory", "FAILED", "409: none"),
+            ("reserve-inventory", "COMPENSATION_RETRYING", "away"),
+        ]
+
+    bench(talk)
+
+
+def test_only_in_the_planted_defect_a_crash_changes_the_key_of_a_payment(bench: Any) -> None:
+    async def talk(here: Bench) -> None:
+        crashed, parked = await here.running(), await here.running()
+        await here.change(crashed.saga_id, "lease_until = now() - interval '1 ms'")
+        await here.sagas.park(parked, 0.0, "away")
+        for variants, changed in (
+            (frozenset[Variant](), set()),
+            (frozenset({Variant.CRASH_RESUMES_WITH_A_NEW_PAYMENT_KEY}), {crashed.saga_id}),
+        ):
+            sagas = SagaTables(
+                here.database, lease_s=0.0, timeout_s=LIMIT_S, wrote_events=lambda: None, variants=variants
+            )
+            taken = await sagas.take_due(9)
+            assert ids(taken) == {crashed.saga_id, parked.saga_id}
+            before = {saga.saga_id: saga.payment_key for saga in (crashed, parked)}
+            assert {saga.saga_id for saga in taken if saga.payment_key != before[saga.saga_id]} == changed
+            await here.change(parked.saga_id, "lease_owner = NULL, lease_until = NULL")
 
     bench(talk)
 
