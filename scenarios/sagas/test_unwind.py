@@ -71,7 +71,7 @@ cases = SagaCases(
     logged=(
         Logged(failure=Failure.REFUSED, statuses=("FAILED",), error=r"^4\d\d: "),
         Logged(failure=Failure.ERROR, statuses=("RETRYING", "QUEUED"), error=r"^status 5\d\d: "),
-        Logged(failure=Failure.TIME_OUT, statuses=("RETRYING", "QUEUED"), error="no answer within"),
+        Logged(failure=Failure.TIME_OUT, statuses=("RETRYING", "QUEUED"), error=r"^(inventory|payments): no answer within "),
     ),
     crash=Crash(
         fault=killed.title,
