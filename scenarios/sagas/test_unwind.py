@@ -33,7 +33,7 @@ SOLD_OUT_SHARE = 0.05
 GUIDE = "Saga Pattern Failures"
 # A step of the slow shop takes this long; who stands at one for longer is in a silence.
 STUCK_S = 2 * SLOW_MS / 1000
-RELEASED_BY_HAND = 3
+RELEASED_BY_HAND = 2
 
 healthy = HealthyBefore(operation=PLACE_ORDER)
 TO_INVENTORY, TO_PAYMENTS = "orders->inventory", "orders->payments"
@@ -61,7 +61,7 @@ killed = KilledWhen(
     moment=Moment(
         what="sagas stand at every step",
         database="orders",
-        query=f"select current_step {STANDING} group by current_step having count(*) >= 3",
+        query=f"select current_step {STANDING} group by current_step having count(*) >= 2",
         rows=len(SAGA_STEPS),
     ),
 )
@@ -71,7 +71,11 @@ cases = SagaCases(
     logged=(
         Logged(failure=Failure.REFUSED, statuses=("FAILED",), error=r"^4\d\d: "),
         Logged(failure=Failure.ERROR, statuses=("RETRYING", "QUEUED"), error=r"^status 5\d\d: "),
-        Logged(failure=Failure.TIME_OUT, statuses=("RETRYING", "QUEUED"), error=r"^(inventory|payments): no answer within "),
+        Logged(
+            failure=Failure.TIME_OUT,
+            statuses=("RETRYING", "QUEUED"),
+            error=r"^(inventory|payments): no answer within ",
+        ),
     ),
     crash=Crash(
         fault=killed.title,
@@ -84,25 +88,41 @@ cases = SagaCases(
 
 
 def plan(timers: ShopTimers) -> list[Planned]:
-    """The faults in their order. A silence is measured for a second before it begins, and for more than one in it."""
-    # Twice as long as one try and its pause, so that the breaker, and not a lucky second try, ends it.
-    errors_at_s, errors_for_s = 1.3, 2.2
-    # By then the breaker that the errors have opened is closed again, and its queue is empty.
-    silence_at_s = errors_at_s + errors_for_s + timers.breaker_wait_s + 0.1
+    """The faults in their order, in three parts, and between them time for the breaker to close and its queue to drain.
+
+    The links are slow in each part for itself: in a shop that is slow all the time what has piled up moves on in step,
+    and not at every step there is somebody. It takes a second to see that a link is slow, another to see how slow it is
+    before it falls silent, and one more to see the silence.
+    """
+    # Longer than two tries and their pauses, so that the breaker, and not a lucky third one, ends it.
+    errors_at_s, errors_for_s = 1.0, 2.2
+    slow_again_s = errors_at_s + errors_for_s + timers.breaker_wait_s - 0.8
     inventory_silent_s = timers.inventory_timeout_s - 0.8
-    payments_silent_s = 2 * timers.payment_timeout_s
-    crash_at_s = silence_at_s + 2.8 + payments_silent_s + timers.breaker_wait_s - 1.0
+    # Two tries in vain.
+    payments_silent_s = 2 * timers.payment_timeout_s - 0.4
+    answering_s = slow_again_s + 3.1 + payments_silent_s
+    slow_at_last_s = answering_s + timers.breaker_wait_s + 0.1
     return [
-        *(Planned(fault=fault, for_s=crash_at_s + 3.8) for fault in slow),
+        *slowly(0.0, 2.2),
         *(Planned(fault=fault, at_s=errors_at_s, for_s=errors_for_s) for fault in no_database),
-        Planned(fault=silent_inventory, at_s=silence_at_s, for_s=inventory_silent_s),
-        Planned(fault=silent_payments, at_s=silence_at_s, for_s=payments_silent_s),
+        *slowly(slow_again_s, answering_s - slow_again_s),
+        Planned(fault=silent_inventory, at_s=slow_again_s + 0.1, for_s=inventory_silent_s),
+        Planned(fault=silent_payments, at_s=slow_again_s + 0.1, for_s=payments_silent_s),
         # It waits for its moment, which comes in the silence of payments and long before the end of it.
-        Planned(fault=released, at_s=silence_at_s + 1.0, for_s=0.1),
+        Planned(fault=released, at_s=slow_again_s + 1.2, for_s=0.1),
         # The process dies in this silence and begins anew in it: what it had asked for in vain stays unheard till then.
-        *(Planned(fault=fault, at_s=crash_at_s, for_s=1.4) for fault in (silent_inventory, silent_payments)),
-        Planned(fault=killed, at_s=crash_at_s + 0.8, for_s=1.1),
+        *slowly(slow_at_last_s, 4.7),
+        *(
+            Planned(fault=fault, at_s=slow_at_last_s + 0.1, for_s=1.4)
+            for fault in (silent_inventory, silent_payments)
+        ),
+        Planned(fault=killed, at_s=slow_at_last_s + 1.6, for_s=1.1),
     ]
+
+
+def slowly(at_s: float, for_s: float) -> list[Planned]:
+    """Both links slow for a while."""
+    return [Planned(fault=fault, at_s=at_s, for_s=for_s) for fault in slow]
 
 
 @pytest.mark.scenario("saga-unwind", guide=GUIDE)
