@@ -94,24 +94,24 @@ def plan(timers: ShopTimers) -> list[Planned]:
     and not at every step there is somebody. It takes a second to see that a link is slow, another to see how slow it is
     before it falls silent, and one more to see the silence.
     """
-    # Longer than two tries and their pauses, so that the breaker, and not a lucky third one, ends it.
+    # Longer than three tries and their pauses: none of them is lucky.
     errors_at_s, errors_for_s = 1.0, 2.2
     slow_again_s = errors_at_s + errors_for_s + timers.breaker_wait_s - 0.8
+    # One try in vain, after which the breaker opens and none is tried again.
     inventory_silent_s = timers.inventory_timeout_s - 0.8
-    # Two tries in vain.
-    payments_silent_s = 2 * timers.payment_timeout_s - 0.4
-    answering_s = slow_again_s + 3.1 + payments_silent_s
-    slow_at_last_s = answering_s + timers.breaker_wait_s + 0.1
+    payments_silent_s = timers.payment_timeout_s + 0.5
+    slow_at_last_s = slow_again_s + 3.9 + payments_silent_s + timers.breaker_wait_s
     return [
-        *slowly(0.0, 2.2),
+        # Those who are on their way when the databases go are enough; it must be gone before it comes again.
+        *slowly(0.0, 0.8),
         *(Planned(fault=fault, at_s=errors_at_s, for_s=errors_for_s) for fault in no_database),
-        *slowly(slow_again_s, answering_s - slow_again_s),
+        *slowly(slow_again_s, payments_silent_s + 3.3),
         Planned(fault=silent_inventory, at_s=slow_again_s + 0.1, for_s=inventory_silent_s),
         Planned(fault=silent_payments, at_s=slow_again_s + 0.1, for_s=payments_silent_s),
         # It waits for its moment, which comes in the silence of payments and long before the end of it.
-        Planned(fault=released, at_s=slow_again_s + 1.2, for_s=0.1),
+        Planned(fault=released, at_s=slow_again_s + 2.4, for_s=0.1),
         # The process dies in this silence and begins anew in it: what it had asked for in vain stays unheard till then.
-        *slowly(slow_at_last_s, 4.7),
+        *slowly(slow_at_last_s, 4.4),
         *(
             Planned(fault=fault, at_s=slow_at_last_s + 0.1, for_s=1.4)
             for fault in (silent_inventory, silent_payments)

@@ -38,7 +38,7 @@ def test_a_silence_is_longer_than_the_patience_of_those_who_ask(named: Profile) 
     measured_s = 3 * SLOW_MS / 1000  # it takes as much to see a silence, which is no part of its time
     pause_s = RetrySettings().retry_wait_duration_s
     assert inventory.for_s + measured_s > named.timers.inventory_timeout_s
-    assert payments.for_s + measured_s > 2 * named.timers.payment_timeout_s + pause_s, "two tries in vain"
+    assert payments.for_s + measured_s > named.timers.payment_timeout_s + pause_s
 
 
 def test_what_is_released_by_hand_is_so_before_payments_answer_again(named: Profile) -> None:
@@ -46,7 +46,10 @@ def test_what_is_released_by_hand_is_so_before_payments_answer_again(named: Prof
     by_hand = next(item for item in planned if item.fault is released)
     payments = next(item for item in planned if item.fault is silent_payments)
     assert payments.for_s is not None
-    assert payments.at_s < by_hand.at_s < payments.at_s + payments.for_s
+    # Two looks at a slow link, each of two round trips in a row, come before the silence, and one of three into it.
+    silent_s = payments.at_s + 4 * SLOW_MS / 1000
+    answering_s = silent_s + 3 * SLOW_MS / 1000 + payments.for_s
+    assert silent_s < by_hand.at_s < answering_s - 1
 
 
 def test_the_silence_outlasts_the_death_of_the_process(named: Profile) -> None:
