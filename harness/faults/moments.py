@@ -6,12 +6,14 @@ moment may have passed by then: whether the hazard was really there is for the d
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from harness.clock import wait_until
 from harness.errors import ConfigError, DeadlineError, FaultError, ProbeError
 from harness.faults import Effect
+from harness.faults.dead_links import Cut
 from harness.faults.processes import Killed
 from harness.probes.sql import SqlTable
 from harness.stack import Stack
@@ -99,14 +101,21 @@ def moment_of(value: Any) -> Moment:
 
 @dataclass(frozen=True, kw_only=True)
 class KilledWhen:
-    """A service is killed (SIGKILL) as soon as a moment has come."""
+    """A service is killed (SIGKILL) as soon as a moment has come.
+
+    Attributes:
+        cut: Patterns of links that go with it, as when its machine is lost: what it had sent and what was not there
+            yet never arrives. A process that dies alone leaves that to others to deliver.
+    """
 
     service: str
     moment: Moment
+    cut: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Accept what a record holds."""
         object.__setattr__(self, "moment", moment_of(self.moment))
+        object.__setattr__(self, "cut", tuple(self.cut))
 
     @property
     def title(self) -> str:
@@ -120,20 +129,37 @@ class KilledWhen:
             FaultError: The moment did not come, or it is still there.
         """
         found = self.moment.awaited(stack, self.title)
-        gone = Killed(service=self.service).inject(stack)
+        gone, *cut = self._at_once(lambda fault: fault.inject(stack))
         return Effect(
-            sentence=f"{self.moment.what}, by {len(found)} rows of {self.moment.database}; {gone.sentence}",
+            sentence=f"{self.moment.what}, by {len(found)} rows of {self.moment.database}; "
+            + "; ".join(effect.sentence for effect in (gone, *cut)),
             seen=True,
-            measured={**gone.measured, "rows": float(len(found))},
+            measured={**gone.measured, "rows": float(len(found)), "cut": float(len(cut))},
         )
 
     def lapsed(self, stack: Stack) -> str:
-        """Whether somebody has started it again."""
-        return Killed(service=self.service).lapsed(stack)
+        """Whether somebody has started it again, or a link."""
+        return "; ".join(filter(None, (fault.lapsed(stack) for fault in self._parts)))
 
     def heal(self, stack: Stack) -> Effect:
         """Start it again, and see that it serves. Safe twice and before `inject`."""
-        return Killed(service=self.service).heal(stack)
+        effects = self._at_once(lambda fault: fault.heal(stack))
+        return Effect(
+            sentence="; ".join(effect.sentence for effect in effects),
+            seen=(seen := all(effect.seen for effect in effects)),
+            hidden=not seen and all(effect.undone for effect in effects),
+            measured=effects[0].measured,
+        )
+
+    @property
+    def _parts(self) -> tuple[Killed | Cut, ...]:
+        return (Killed(service=self.service), *(Cut(link=link) for link in self.cut))
+
+    def _at_once(self, act: Callable[[Killed | Cut], Effect]) -> list[Effect]:
+        """Do the same to the service and its links, side by side: between two of them something may still arrive."""
+        parts = self._parts
+        with ThreadPoolExecutor(len(parts), thread_name_prefix="killed") as pool:
+            return list(pool.map(act, parts))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ compensated at the saga's limit; after a crash behind the effect both are right,
 So that orders stand at every step at any moment, the links of the order service are slow, and both ways: of those who
 wait at a step half have had its effect already. Then, one after the other, databases are cut off from inventory and
 payments (errors), both links fall silent (time-outs; meanwhile somebody releases reservations by hand, so that orders
-are refused at their last step), and they fall silent once more, and in that silence the order service is killed.
+are refused at their last step), and the order service is lost with all that it had sent and what was not there yet.
 """
 
 import pytest
@@ -27,8 +27,8 @@ from scenarios.profiles import Profile, ShopTimers
 from scenarios.shop import EFFECT_TIMES, SAGA_STEPS, SAGAS_IN_HAND, PlaceOrder, observation
 
 # At each step some five orders wait then, half of them for their effect. Fewer than twenty sagas are worked on at once.
-RATE_PER_S = 12.0
-SLOW_MS = 400
+RATE_PER_S = 10.0
+SLOW_MS = 500
 SOLD_OUT_SHARE = 0.05
 GUIDE = "Saga Pattern Failures"
 # A step of the slow shop takes this long; who stands at one for longer is in a silence.
@@ -56,14 +56,22 @@ released = DoneByHand(
     ),
     says="reservations released by hand",
 )
+# Half of the time at a step is over when it has its effect. Margins keep what is seen true until the kill.
+IN_HAND = (
+    "from (select current_step, extract(epoch from clock_timestamp() - updated_at) as age from saga_state "
+    "where status = 'RUNNING' and lease_owner is not null) as in_hand"
+)
+BEFORE_S, AFTER_S, ANSWERED_S = (share * SLOW_MS / 1000 for share in (0.35, 0.55, 0.95))
 killed = KilledWhen(
     service="orders",
     moment=Moment(
-        what="sagas stand at every step",
+        what="sagas wait at every step, before its effect and after it",
         database="orders",
-        query=f"select current_step {STANDING} group by current_step having count(*) >= 2",
-        rows=len(SAGA_STEPS),
+        query=f"select current_step, age < {BEFORE_S} as before {IN_HAND} "
+        f"where age < {BEFORE_S} or age between {AFTER_S} and {ANSWERED_S} group by 1, 2",
+        rows=2 * len(SAGA_STEPS),
     ),
+    cut=(TO_INVENTORY, TO_PAYMENTS),
 )
 cases = SagaCases(
     log=SAGA_LOG,
@@ -88,41 +96,24 @@ cases = SagaCases(
 
 
 def plan(timers: ShopTimers) -> list[Planned]:
-    """The faults in their order, in three parts, and between them time for the breaker to close and its queue to drain.
-
-    The links are slow in each part for itself: in a shop that is slow all the time what has piled up moves on in step,
-    and not at every step there is somebody. It takes a second to see that a link is slow, another to see how slow it is
-    before it falls silent, and one more to see the silence.
-    """
-    # Longer than three tries and their pauses: none of them is lucky.
-    errors_at_s, errors_for_s = 1.0, 2.2
-    slow_again_s = errors_at_s + errors_for_s + timers.breaker_wait_s - 0.8
-    # One try in vain, after which the breaker opens and none is tried again.
+    """The faults in their order, and between them time for the breaker to close and for its queue to drain."""
+    # Longer than two tries and their pause: so many have failed by then that the breaker opens.
+    errors_at_s, errors_for_s = 1.0, 1.6
+    # It takes a second to see how slow a link is before it falls silent, and more than one to see the silence.
+    silence_at_s = errors_at_s + errors_for_s + timers.breaker_wait_s + 0.3
     inventory_silent_s = timers.inventory_timeout_s - 0.8
     payments_silent_s = timers.payment_timeout_s + 0.5
-    slow_at_last_s = slow_again_s + 3.9 + payments_silent_s + timers.breaker_wait_s
+    crash_at_s = silence_at_s + 2.7 + payments_silent_s + timers.breaker_wait_s
     return [
-        # Those who are on their way when the databases go are enough; it must be gone before it comes again.
-        *slowly(0.0, 0.8),
+        *(Planned(fault=fault) for fault in slow),
         *(Planned(fault=fault, at_s=errors_at_s, for_s=errors_for_s) for fault in no_database),
-        *slowly(slow_again_s, payments_silent_s + 3.3),
-        Planned(fault=silent_inventory, at_s=slow_again_s + 0.1, for_s=inventory_silent_s),
-        Planned(fault=silent_payments, at_s=slow_again_s + 0.1, for_s=payments_silent_s),
+        Planned(fault=silent_inventory, at_s=silence_at_s, for_s=inventory_silent_s),
+        Planned(fault=silent_payments, at_s=silence_at_s, for_s=payments_silent_s),
         # It waits for its moment, which comes in the silence of payments and long before the end of it.
-        Planned(fault=released, at_s=slow_again_s + 2.4, for_s=0.1),
-        # The process dies in this silence and begins anew in it: what it had asked for in vain stays unheard till then.
-        *slowly(slow_at_last_s, 4.4),
-        *(
-            Planned(fault=fault, at_s=slow_at_last_s + 0.1, for_s=1.4)
-            for fault in (silent_inventory, silent_payments)
-        ),
-        Planned(fault=killed, at_s=slow_at_last_s + 1.6, for_s=1.1),
+        Planned(fault=released, at_s=silence_at_s + 2.0, for_s=0.1),
+        # So does this one, for some seconds if need be.
+        Planned(fault=killed, at_s=crash_at_s, for_s=1.1),
     ]
-
-
-def slowly(at_s: float, for_s: float) -> list[Planned]:
-    """Both links slow for a while."""
-    return [Planned(fault=fault, at_s=at_s, for_s=for_s) for fault in slow]
 
 
 @pytest.mark.scenario("saga-unwind", guide=GUIDE)

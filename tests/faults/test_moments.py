@@ -9,10 +9,11 @@ from harness.faults import moments
 from harness.faults.moments import DoneByHand, KilledWhen, Moment
 from harness.stack import State
 from tests.faults.contract import keeps_the_contract
-from tests.faults.fake_stack import FakeStack, service_of
+from tests.faults.fake_stack import FakeStack, link_of, service_of
 
 MOMENT = Moment(what="two wait", database="d", query="select", rows=2, within_s=0.2)
 KILLED = KilledWhen(service="provider", moment=MOMENT)
+LOST_CALLER = KilledWhen(service="kafka-1", moment=MOMENT, cut=("orders->provider",))
 BY_HAND = DoneByHand(service="provider", path="/things/{key}/release", moment=MOMENT, says="released by hand")
 TWO = [{"order_id": "a"}, {"order_id": "b"}]
 
@@ -37,7 +38,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 @pytest.mark.usefixtures("looks")
-@pytest.mark.parametrize("fault", [KILLED, BY_HAND], ids=lambda fault: fault.title)
+@pytest.mark.parametrize("fault", [KILLED, LOST_CALLER, BY_HAND], ids=lambda fault: fault.title)
 def test_they_keep_the_contract_of_every_fault(fault: KilledWhen | DoneByHand, stack: FakeStack) -> None:
     keeps_the_contract(fault, stack)
 
@@ -92,3 +93,22 @@ def test_a_moment_that_is_always_there_is_refused(changes: dict[str, Any]) -> No
 def test_a_call_that_would_be_the_same_for_everybody_is_refused() -> None:
     with pytest.raises(ConfigError, match="every call would be the same"):
         DoneByHand(service="provider", path="/things", moment=MOMENT, says="x")
+
+
+@pytest.mark.usefixtures("looks")
+def test_its_links_go_and_come_back_with_it(stack: FakeStack) -> None:
+    effect = LOST_CALLER.inject(stack)
+    assert effect.measured["cut"] == 1.0
+    assert service_of(stack, "kafka-1").state() is State.EXITED
+    assert not stack.links["orders->provider"].is_enabled()
+    stack.links["orders->provider"].enable()
+    assert "listens again" in LOST_CALLER.lapsed(stack)
+    assert LOST_CALLER.heal(stack).seen
+    assert service_of(stack, "kafka-1").state() is State.RUNNING
+
+
+@pytest.mark.usefixtures("looks")
+def test_a_link_that_cannot_be_cut_is_an_error(stack: FakeStack) -> None:
+    link_of(stack, "orders->provider").numb = True
+    with pytest.raises(FaultError, match="does not bite"):
+        LOST_CALLER.inject(stack)
