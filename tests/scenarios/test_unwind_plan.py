@@ -46,8 +46,8 @@ def test_what_is_released_by_hand_is_so_before_payments_answer_again(named: Prof
     by_hand = next(item for item in planned if item.fault is released)
     payments = next(item for item in planned if item.fault is silent_payments)
     assert payments.for_s is not None
-    # Two looks at a slow link, each of two round trips in a row, come before the silence, and one of three into it.
-    silent_s = payments.at_s + 4 * SLOW_MS / 1000
+    # A look at a slow link, of two round trips in a row, comes before the silence, and one for three of them into it.
+    silent_s = payments.at_s + 2 * SLOW_MS / 1000
     answering_s = silent_s + 3 * SLOW_MS / 1000 + payments.for_s
     assert silent_s < by_hand.at_s < answering_s - 1
 
