@@ -127,7 +127,7 @@ CI = Profile(
     flapping=Phases(warm_up_s=3, steady_s=7, impact_s=10, heal_s=15, converge_s=40, quiet_s=3),
     outage_in_time=Phases(warm_up_s=3, steady_s=8, impact_s=8, heal_s=20, converge_s=60, quiet_s=21),
     outage_past_limit=Phases(warm_up_s=3, steady_s=8, impact_s=28, heal_s=20, converge_s=60, quiet_s=21),
-    unwind=Phases(warm_up_s=3, steady_s=6.5, impact_s=16, heal_s=15, converge_s=40, quiet_s=3),
+    unwind=Phases(warm_up_s=3, steady_s=6.5, impact_s=17.5, heal_s=15, converge_s=40, quiet_s=3),
     leader_lost=Phases(warm_up_s=3, steady_s=7, impact_s=19, heal_s=17, converge_s=40, quiet_s=3),
     leader_away_s=6.0,
     settle_after_heal_s=10.0,
