@@ -1,6 +1,7 @@
 """One measured figure beside the bound it was promised to keep, as a row of the table in docs/figures.md."""
 
 from dataclasses import dataclass
+from math import isinf
 from statistics import median
 
 import psutil
@@ -15,7 +16,7 @@ class Figure:
     Attributes:
         what: What was measured.
         wanted: The bound.
-        least, most: The bound as numbers, in the unit of the values.
+        least, most: The bound as numbers, in the unit of the values; both infinite where there is none.
         values: Every measurement.
         unit: Of the values.
         others_percent: Of the machine's processors, what others used just before the first measurement.
@@ -32,6 +33,8 @@ class Figure:
     @property
     def kept(self) -> str:
         """Whether the bound holds: for the median, and for how many if not for all."""
+        if isinf(self.least) and isinf(self.most):
+            return "–"
         within = sum(self.least <= value <= self.most for value in self.values)
         word = "yes" if self.least <= median(self.values) <= self.most else "**no**"
         return word if within in {0, len(self.values)} else f"{word}, {within} of {len(self.values)}"

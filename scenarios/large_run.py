@@ -14,7 +14,7 @@ import msgspec
 
 from harness.checks import Claim, Kind, to_record
 from harness.checks.evidence import HealthyBefore
-from harness.checks.hazards import SomeRows, UnheardCharges
+from harness.checks.hazards import SomeRows, Then, UnheardCharges
 from harness.checks.limits import CancelledPastLimit
 from harness.checks.liveness import PendingSettlesAfterHeal
 from harness.checks.saga import UndoneInReverse
@@ -160,7 +160,7 @@ def _claims(rate_per_s: float) -> tuple[Claim, ...]:
     """Those of every drill and of both outages."""
     healthy = HealthyBefore(operation=PLACE_ORDER)
     waiting = SomeRows(reading="pending_orders", what="pending orders", at_least=20, moment=Phase.IMPACT)
-    unheard = UnheardCharges(ledger=LEDGER, fault=SILENT, patience_s=1, at_least=5)
+    unheard = UnheardCharges(ledger=LEDGER, fault=SILENT, patience_s=1, then=Then.GIVEN_BACK, at_least=5)
     settles = PendingSettlesAfterHeal(
         operation=PLACE_ORDER,
         log=SAGA_LOG,

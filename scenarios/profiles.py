@@ -63,8 +63,9 @@ class Profile:
         steady: Phases of a drill without a fault.
         crash: Phases in which a consumer falls behind, is killed, and joins its group again.
         flapping: Phases in which a breaker opens, probes and opens again, several times.
-        outage_in_time: Phases of an outage that ends before the saga's limit.
-        outage_past_limit: Phases of one that does not.
+        outage: Phases of two outages of the provider.
+        outages_s: How long it is lost the first time, which is longer than the saga's limit, and the second time,
+            which ends with the impact.
         unwind: Phases in which each step of a saga fails in every way it can.
         leader_lost: Phases of a drill that loses two leaders one after the other.
         leader_away_s: How long each is away: longer than another may take to be elected.
@@ -78,8 +79,8 @@ class Profile:
     steady: Phases
     crash: Phases
     flapping: Phases
-    outage_in_time: Phases
-    outage_past_limit: Phases
+    outage: Phases
+    outages_s: tuple[float, float]
     unwind: Phases
     leader_lost: Phases
     leader_away_s: float
@@ -93,10 +94,8 @@ GUIDE = Profile(
     steady=Phases(warm_up_s=30, steady_s=60, impact_s=60, heal_s=60, converge_s=900, quiet_s=60),
     crash=Phases(warm_up_s=30, steady_s=60, impact_s=60, heal_s=120, converge_s=900, quiet_s=60),
     flapping=Phases(warm_up_s=30, steady_s=60, impact_s=300, heal_s=180, converge_s=900, quiet_s=60),
-    outage_in_time=Phases(warm_up_s=30, steady_s=60, impact_s=180, heal_s=180, converge_s=1200, quiet_s=630),
-    outage_past_limit=Phases(
-        warm_up_s=30, steady_s=60, impact_s=720, heal_s=180, converge_s=1500, quiet_s=630
-    ),
+    outage=Phases(warm_up_s=30, steady_s=60, impact_s=930, heal_s=180, converge_s=1500, quiet_s=630),
+    outages_s=(660.0, 120.0),
     unwind=Phases(warm_up_s=30, steady_s=60, impact_s=200, heal_s=120, converge_s=900, quiet_s=60),
     leader_lost=Phases(warm_up_s=30, steady_s=60, impact_s=180, heal_s=120, converge_s=900, quiet_s=60),
     leader_away_s=40.0,
@@ -107,8 +106,8 @@ GUIDE = Profile(
 CI = Profile(
     name="ci",
     timers=ShopTimers(
-        saga_timeout_s=20.0,
-        saga_stuck_after_s=10.0,
+        saga_timeout_s=14.0,
+        saga_stuck_after_s=7.0,
         breaker_wait_s=2.0,
         breaker_slow_call_s=1.0,
         payment_timeout_s=1.5,
@@ -125,8 +124,8 @@ CI = Profile(
     steady=Phases(warm_up_s=3, steady_s=8, impact_s=4, heal_s=14, converge_s=40, quiet_s=3),
     crash=Phases(warm_up_s=3, steady_s=7, impact_s=8, heal_s=17, converge_s=40, quiet_s=3),
     flapping=Phases(warm_up_s=3, steady_s=7, impact_s=10, heal_s=15, converge_s=40, quiet_s=3),
-    outage_in_time=Phases(warm_up_s=3, steady_s=8, impact_s=8, heal_s=20, converge_s=60, quiet_s=21),
-    outage_past_limit=Phases(warm_up_s=3, steady_s=8, impact_s=28, heal_s=20, converge_s=60, quiet_s=21),
+    outage=Phases(warm_up_s=3, steady_s=7, impact_s=29, heal_s=18, converge_s=60, quiet_s=15),
+    outages_s=(20.0, 4.0),
     unwind=Phases(warm_up_s=3, steady_s=6.5, impact_s=17.5, heal_s=15, converge_s=40, quiet_s=3),
     leader_lost=Phases(warm_up_s=3, steady_s=7, impact_s=19, heal_s=17, converge_s=40, quiet_s=3),
     leader_away_s=6.0,

@@ -6,6 +6,7 @@ may be that it says nothing, or counts wrongly.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import polars as pl
@@ -63,9 +64,23 @@ class SomeRows(Hazard):
         return sum(matches(row, self.where) for row in rows_of(value))
 
 
+class Then(StrEnum):
+    """What a target does about a charge of which it never heard: the two ways in which it may go wrong."""
+
+    ASKED_AGAIN = "asked for again"
+    GIVEN_BACK = "given back"
+
+
+# Of a row of `_while_lost` joined with the ledger's books.
+_SEEN_BY = {
+    Then.ASKED_AGAIN: (pl.col("requests") > 1) | (pl.col("charges") > 1),
+    Then.GIVEN_BACK: pl.col("refunds") > 0,
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class UnheardCharges(Hazard):
-    """Orders were charged while the answers were lost, and their payment was asked for again or given back.
+    """Orders were charged while the answers were lost, and their payment was asked for again, or given back.
 
     It is what can charge twice: the money was taken, the target does not know, and then it acts. All of it is told by
     the ledger of the one who moved the money, and by the fault's own measurements.
@@ -75,12 +90,14 @@ class UnheardCharges(Hazard):
         fault: Title of the fault that lost the answers.
         patience_s: How long the target waits for an answer. A charge made so shortly before healing began, or
             shorter, may have been heard of after all, and is not counted.
+        then: Which of the two must have followed.
         at_least: How many orders.
     """
 
     ledger: Ledger
     fault: str
     patience_s: float
+    then: Then
 
     def __post_init__(self) -> None:
         """Refuse a condition that always holds."""
@@ -91,19 +108,15 @@ class UnheardCharges(Hazard):
             )
 
     def seen(self, history: History) -> Seen:
-        """Count the orders, and those of them that were given back."""
+        """Count the orders for which that followed."""
         unheard = self._while_lost(history)
         books = self.ledger.by_order(history)
-        acted = books.join(unheard, on="order", how="inner").filter(
-            (pl.col("requests") > 1) | (pl.col("charges") > 1) | (pl.col("refunds") > 0)
-        )
-        given_back = acted.filter(pl.col("refunds") > 0).height
+        followed = books.join(unheard, on="order", how="inner").filter(_SEEN_BY[self.then])
         return Seen(
-            ok=acted.height >= self.at_least,
+            ok=followed.height >= self.at_least,
             sentence=(
-                f"{unheard.height} orders were charged while nobody could hear of it; for {acted.height} of them the "
-                f"charge was asked for again or given back ({given_back} given back), by the ledger "
-                f"{self.ledger.reading!r} (wanted {self.at_least})"
+                f"{unheard.height} orders were charged while nobody could hear of it; for {followed.height} of them "
+                f"the charge was {self.then}, by the ledger {self.ledger.reading!r} (wanted {self.at_least})"
             ),
         )
 

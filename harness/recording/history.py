@@ -7,6 +7,7 @@ watches which streams a claim looks at: a claim that leans on a damaged one is n
 """
 
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -35,12 +36,23 @@ class History:
         self._whole_bytes: dict[Stream, int | None] = {
             stream: self._size_up(stream) for stream in Stream if stream is not Stream.FINDINGS
         }
-        self._operations = self._columns(Stream.OPERATIONS)
-        self._phases = self._assembled(Stream.PHASES, PhaseStarted, phase_spans)
-        self._faults = self._assembled(Stream.FAULTS, FaultNoted, fault_episodes)
-        self._machine = self._assembled(Stream.MACHINE, Stall, _in_order)
-        self._disk = self._assembled(Stream.DISK, Stall, _in_order)
-        self._readings = self._indexed(Stream.READINGS)
+        with ThreadPoolExecutor(1) as beside:  # digests take as long as counting, and nothing waits for them
+            changed = {
+                stream: beside.submit(self._was_changed, stream)
+                for stream in self._whole_bytes
+                if not self._damage[stream]
+            }
+            self._operations = self._columns(Stream.OPERATIONS)
+            self._phases = self._assembled(Stream.PHASES, PhaseStarted, phase_spans)
+            self._faults = self._assembled(Stream.FAULTS, FaultNoted, fault_episodes)
+            self._machine = self._assembled(Stream.MACHINE, Stall, _in_order)
+            self._disk = self._assembled(Stream.DISK, Stall, _in_order)
+            self._readings = self._indexed(Stream.READINGS)
+            for stream, answer in changed.items():
+                if answer.result():
+                    self._damage[stream].append(
+                        "its lines are not those that were recorded: it was changed after the run had ended"
+                    )
 
     @classmethod
     def load(cls, run_dir: Path) -> "History":
@@ -183,11 +195,11 @@ class History:
             damage.append(f"{promised - found.lines} of {promised} lines are missing")
         elif promised is not None and found.lines > promised:
             damage.append(f"{found.lines - promised} lines came after the run had ended")
-        elif not damage and self.run.digests.get(stream.value, "") not in ("", digest(path)):
-            damage.append(
-                "its lines are not those that were recorded: it was changed after the run had ended"
-            )
         return found.whole_bytes
+
+    def _was_changed(self, stream: Stream) -> bool:
+        recorded = self.run.digests.get(stream.value, "")
+        return bool(recorded) and digest(stream_path(self.run_dir, stream)) != recorded
 
     def _columns(self, stream: Stream) -> pl.DataFrame:
         operations, damage = load_operations(

@@ -136,7 +136,8 @@ class Line:
 
 def whole_lines(path: Path) -> Iterator[Line]:
     """The lines of a stream that end in a newline. What a killed writer tore off at the end is left out."""
-    with path.open("rb") as file:
+    # A table is one line of megabytes, which would be put together from pieces of a few KiB.
+    with path.open("rb", buffering=_READ_BYTES) as file:
         offset = 0
         for content in file:
             if content.endswith(b"\n"):

@@ -1,4 +1,4 @@
-"""The payment provider is lost while customers order, and comes back in time, or too late.
+"""The payment provider is lost while customers order, and comes back: too late for some, in time for others.
 
 A refusal is final and compensates. An outage is not: the order waits with its payment queued, and either settles when
 the provider is back or is compensated at the saga's limit. Which of the two is decided by the clock alone, and never
@@ -9,7 +9,7 @@ import pytest
 
 from harness.checks import Claim, Kind
 from harness.checks.evidence import HealthyBefore
-from harness.checks.hazards import SomeRows, UnheardCharges
+from harness.checks.hazards import SomeRows, Then, UnheardCharges
 from harness.checks.limits import CancelledPastLimit
 from harness.checks.liveness import PendingSettlesAfterHeal
 from harness.checks.saga import UndoneInReverse
@@ -49,36 +49,41 @@ waiting_orders = SomeRows(
 )
 
 
-def unheard_charges(profile: Profile) -> UnheardCharges:
+def unheard_charges(profile: Profile, then: Then) -> UnheardCharges:
     """Money that was taken without a word: what a retry without its key takes again, and a refund must bring back.
 
     A breaker that opens after five failures lets ten to fifteen of them through, at ten orders a second.
     """
     return UnheardCharges(
-        ledger=LEDGER, fault=silent.title, patience_s=profile.timers.provider_timeout_s, at_least=5
+        ledger=LEDGER, fault=silent.title, patience_s=profile.timers.provider_timeout_s, then=then, at_least=5
     )
 
 
-@pytest.mark.scenario("saga-payment-outage-in-time", guide=GUIDE, gate=True)
+@pytest.mark.scenario("saga-payment-outage", guide=GUIDE, gate=True)
 @pytest.mark.detects("fallback-queue-in-memory", by="pending-orders-are-settled")
 @pytest.mark.detects("payment-key-per-attempt", by="no-order-is-charged-twice")
-def test_orders_wait_for_a_lost_provider_and_settle_when_it_is_back(chaos: Chaos, profile: Profile) -> None:
+@pytest.mark.detects("unheard-payment-is-kept", by="orders-past-the-limit-are-compensated")
+def test_orders_wait_for_a_lost_provider_until_it_is_back_or_their_limit_has_passed(
+    chaos: Chaos, profile: Profile
+) -> None:
     """A queue that forgets leaves customers with "processing" for ever, a retry without a key charges them twice.
 
-    The provider first falls silent, so that charges are made whose answers never arrive, and then dies.
+    The provider's answers are lost twice, so that charges are made of which the shop never hears. The first time, in
+    which the provider even dies and is started again, is longer than the limit: those charges must be given back. The
+    second is shorter, and hits a shop that is busy with what the first one left: those must be found again.
     """
-    phases = profile.outage_in_time
-    unheard = unheard_charges(profile)
+    phases = profile.outage
+    long_s, short_s = profile.outages_s
     chaos.run(
         load=Load(operation=PlaceOrder(), rate_per_s=RATE_PER_S),
         faults=[
-            Planned(fault=silent, for_s=0.3 * phases.impact_s),
-            # Late enough for the silence to have been measured to be over: of a dead provider nobody could say.
-            Planned(fault=killed, at_s=0.65 * phases.impact_s),
+            Planned(fault=silent, for_s=long_s),
+            Planned(fault=killed, at_s=0.4 * long_s, for_s=0.2 * long_s),
+            Planned(fault=silent, at_s=phases.impact_s - short_s),
         ],
         phases=phases,
         claims=(
-            *universal(phases, RATE_PER_S, double_charge_risk=(unheard,)),
+            *universal(phases, RATE_PER_S, double_charge_risk=(unheard_charges(profile, Then.ASKED_AGAIN),)),
             Claim(
                 id="pending-orders-are-settled",
                 sentence="Orders left pending by the outage are confirmed once the provider is back.",
@@ -89,31 +94,12 @@ def test_orders_wait_for_a_lost_provider_and_settle_when_it_is_back(chaos: Chaos
                     last_step="confirm-order",
                     within_s=profile.settle_after_heal_s,
                     limit_s=profile.timers.saga_timeout_s,
-                    fault=killed.title,
+                    fault=silent.title,
                     expect_not=NOT_DECLINED,
                 ),
                 counts_only_if=(healthy, waiting_orders, *bounded(phases, RATE_PER_S)),
                 kind=Kind.RATE,
             ),
-        ),
-        observing=observation(),
-    )
-
-
-@pytest.mark.scenario("saga-payment-outage-past-limit", guide=GUIDE)
-@pytest.mark.detects("unheard-payment-is-kept", by="orders-past-the-limit-are-compensated")
-def test_orders_past_the_limit_are_compensated_and_late_charges_refunded(
-    chaos: Chaos, profile: Profile
-) -> None:
-    """At the saga's limit an order is given up, and money that was taken without a word must go back."""
-    phases = profile.outage_past_limit
-    unheard = unheard_charges(profile)
-    chaos.run(
-        load=Load(operation=PlaceOrder(), rate_per_s=RATE_PER_S),
-        faults=[Planned(fault=silent)],
-        phases=phases,
-        claims=(
-            *universal(phases, RATE_PER_S, double_charge_risk=(unheard,)),
             Claim(
                 id="orders-past-the-limit-are-compensated",
                 sentence="Orders unpaid at the saga's limit are cancelled, and money taken for them is back.",
@@ -127,7 +113,12 @@ def test_orders_past_the_limit_are_compensated_and_late_charges_refunded(
                     fault=silent.title,
                     expect_not=NOT_DECLINED,
                 ),
-                counts_only_if=(healthy, waiting_orders, unheard, had_its_time(phases)),
+                counts_only_if=(
+                    healthy,
+                    waiting_orders,
+                    unheard_charges(profile, Then.GIVEN_BACK),
+                    had_its_time(phases),
+                ),
                 kind=Kind.LIVENESS,
             ),
             Claim(

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from harness.checks import CannotSay
-from harness.checks.hazards import UnheardCharges
+from harness.checks.hazards import Then, UnheardCharges
 from harness.errors import ConfigError
 from tests.histories import LEDGER, Drill, wall_ms
 
 # The fault is noted as active at 26 s, of which it was waited for 1 s, and healing begins at 45 s.
 SILENT = "answers lost"
-HAZARD = UnheardCharges(ledger=LEDGER, fault=SILENT, patience_s=1.5, at_least=1)
+HAZARD = UnheardCharges(ledger=LEDGER, fault=SILENT, patience_s=1.5, then=Then.ASKED_AGAIN, at_least=1)
 
 
 def charge(at_s: float, *, requests: int = 1, key: str = "k") -> dict[str, Any]:
@@ -34,7 +34,7 @@ def drill(run_dir: Path, *rows: dict[str, Any], **measured: float) -> Drill:
     ("rows", "there"),
     [
         ([charge(30, requests=2)], True),
-        ([charge(30), refund(60)], True),
+        ([charge(30), refund(60)], False),  # given back, and never asked for again
         ([charge(30), charge(50, key="another")], True),
         ([charge(30)], False),  # nobody ever came back for it
         ([charge(25.1, requests=2)], True),  # the silence was being waited in
@@ -50,6 +50,22 @@ def test_a_charge_counts_if_its_answer_was_lost_and_its_order_came_back(
     rows: list[dict[str, Any]], there: bool, tmp_path: Path
 ) -> None:
     assert HAZARD.seen(drill(tmp_path, *rows).ended()).ok is there
+
+
+@pytest.mark.parametrize(
+    ("rows", "there"),
+    [
+        ([charge(30), refund(60)], True),
+        ([charge(30, requests=2)], False),
+        ([charge(50), refund(60)], False),
+        ([refund(30)], False),
+    ],
+)
+def test_a_charge_that_was_given_back_is_a_hazard_of_its_own(
+    rows: list[dict[str, Any]], there: bool, tmp_path: Path
+) -> None:
+    given_back = replace(HAZARD, then=Then.GIVEN_BACK)
+    assert given_back.seen(drill(tmp_path, *rows).ended()).ok is there
 
 
 def test_orders_are_counted_and_not_charges(tmp_path: Path) -> None:
@@ -82,4 +98,4 @@ def test_a_fault_that_never_bit_lost_no_answers(tmp_path: Path) -> None:
 
 def test_no_charge_at_all_is_never_enough() -> None:
     with pytest.raises(ConfigError, match="would be enough"):
-        UnheardCharges(ledger=LEDGER, fault=SILENT, patience_s=1, at_least=0)
+        UnheardCharges(ledger=LEDGER, fault=SILENT, patience_s=1, then=Then.ASKED_AGAIN, at_least=0)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.checks import Check, Claim, Conclusion, Evidence, Kind, Missing, Seen, from_record, to_record
 from harness.checks.evidence import FaultBit, FaultHealed, HealthyBefore
-from harness.checks.hazards import SomeRows, UnheardCharges
+from harness.checks.hazards import SomeRows, Then, UnheardCharges
 from harness.checks.judging import judge, overall
 from harness.checks.load import LoadReached, UnderLoad
 from harness.checks.machine import MachineCalm, MachineUncrowded
@@ -182,7 +182,7 @@ def test_claims_survive_json() -> None:
         SomeRows(reading="x", what="rows", where={"status": ("A", "B")}, moment=Phase.IMPACT),
         AtRest(open_work=("open_work", "unread"), quiet_s=1.5),
         UnderLoad(share=0.6),
-        UnheardCharges(ledger=LEDGER, fault="answers lost", patience_s=1.5),
+        UnheardCharges(ledger=LEDGER, fault="answers lost", patience_s=1.5, then=Then.GIVEN_BACK),
         MachineUncrowded(phases=(Phase.HEAL,), if_missing=Missing.EXCUSES),
     )
     for whole in (*_claims(), claim(SteadyAgain(operation="place_order"), *others, kind=Kind.RATE)):

@@ -74,7 +74,7 @@ def test_the_operation_survives_its_way_to_the_load_generator() -> None:
 
 
 def test_every_claim_survives_its_way_through_the_recording() -> None:
-    claims = universal(CI.outage_in_time, 10)
+    claims = universal(CI.outage, 10)
     assert tuple(from_record(json.loads(json.dumps(to_record(claim)))) for claim in claims) == claims
     assert len({claim.id for claim in claims}) == len(claims)
 
@@ -83,7 +83,7 @@ def test_a_crowded_end_excuses_and_a_crowded_steady_hides() -> None:
     """What slows the time after the fault makes "as before" hard to keep, what slows steady makes it easy."""
     weights = {
         (phase, type(evidence).__name__): evidence.if_missing
-        for evidence in compared(CI.outage_in_time, 10)
+        for evidence in compared(CI.outage, 10)
         for phase in getattr(evidence, "phases", ())
     }
     assert {phase for phase, _ in weights} == {Phase.STEADY, Phase.IMPACT, Phase.HEAL}
@@ -92,7 +92,7 @@ def test_a_crowded_end_excuses_and_a_crowded_steady_hides() -> None:
 
 
 def test_a_bound_on_one_side_is_voided_by_too_little_load_only() -> None:
-    for evidence in bounded(CI.outage_in_time, 10):
+    for evidence in bounded(CI.outage, 10):
         wanted = Missing.VOIDS if isinstance(evidence, LoadReached) else Missing.EXCUSES
         assert evidence.if_missing is wanted
 

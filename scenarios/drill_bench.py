@@ -1,0 +1,155 @@
+"""How long all drills take together, and what each recorded of its faults: when they bit, were gone, were got over.
+
+The times come from the recordings of the session that is measured, and not from a stopwatch beside it. Anybody can look
+them up.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+from harness.checks.tables import rows_of
+from harness.clock import NS_PER_S, SYSTEM_CLOCK
+from harness.errors import ExitCode
+from harness.recording.history import History
+from harness.recording.records import Phase
+from scenarios.figures import Figure, others_percent
+
+SECONDS_MAX = 300.0
+# Open orders tell how the shop fares in every drill: none is left in a well one for longer than a moment.
+BACKLOG = "pending_orders"
+# So many more than ever in steady are nobody's doing: a reading catches what happens to be on its way.
+BY_CHANCE = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """The course of one fault, in seconds. None is what the recording does not tell.
+
+    Attributes:
+        bit_s: From the order to break it to the measurement that it is broken.
+        gone_s: From the order to mend it to the measurement that it is whole.
+        noticed_s: From when it certainly was broken to the first reading with clearly more open orders than steady had.
+        over_s: From when it was whole to the first of the readings that never again have more than steady had.
+        poll_s: The longest gap between two of these readings: how late such a moment may be noticed.
+    """
+
+    scenario: str
+    fault: str
+    bit_s: float | None
+    gone_s: float | None
+    noticed_s: float | None
+    over_s: float | None
+    poll_s: float
+
+    @property
+    def row(self) -> str:
+        """As a line of a Markdown table."""
+        told = (
+            _told(self.bit_s, ""),
+            _told(self.gone_s, ""),
+            _told(self.noticed_s, f" − ≤ {self.poll_s:.2f} s"),
+            _told(self.over_s, f" − ≤ {self.poll_s:.2f} s"),
+        )
+        return f"| {self.scenario} | {self.fault} | {' | '.join(told)} |"
+
+
+def _told(seconds: float | None, precision: str) -> str:
+    return "–" if seconds is None else f"{seconds:.2f} s{precision}"
+
+
+def courses(history: History) -> Iterator[Course]:
+    """Each fault of a run, in the order in which they were begun."""
+    steady = history.phase(Phase.STEADY)
+    open_orders = [(line.at_ns, len(list(rows_of(line.value)))) for line in history.readings(BACKLOG)]
+    usual = max(
+        (rows for at_ns, rows in open_orders if steady and steady.start_ns <= at_ns < steady.end_ns),
+        default=0,
+    )
+    poll_s = (
+        max((later - earlier for (earlier, _), (later, _) in pairwise(open_orders)), default=0) / NS_PER_S
+    )
+    unusual = [at_ns for at_ns, rows in open_orders if rows > usual + BY_CHANCE]
+    for episode in history.faults:
+        until_ns = episode.healing_ns
+        seen = [at for at in unusual if episode.since_ns is not None and at >= episode.since_ns]
+        noticed = next((at for at in seen if until_ns is None or at <= until_ns), None)
+        after = [at for at, _ in open_orders if episode.healed_ns is not None and at >= episode.healed_ns]
+        over = next((at for at in after if not unusual or at > unusual[-1]), None)
+        yield Course(
+            scenario=history.run.scenario,
+            fault=episode.title,
+            bit_s=_between(episode.requested_ns, episode.active_ns),
+            gone_s=_between(episode.healing_ns, episode.healed_ns),
+            noticed_s=_between(episode.since_ns, noticed),
+            over_s=None if noticed is None else _between(episode.healed_ns, over),
+            poll_s=poll_s,
+        )
+
+
+def _between(earlier_ns: int | None, later_ns: int | None) -> float | None:
+    return None if earlier_ns is None or later_ns is None else (later_ns - earlier_ns) / NS_PER_S
+
+
+def hold_all(runs: Path) -> tuple[Figure, list[Course]]:
+    """All drills in one session, whatever they come to.
+
+    Args:
+        runs: Folder for the recordings.
+
+    Raises:
+        RuntimeError: They could not be held: a time would be the time of something else.
+    """
+    busy = others_percent()
+    began_ns = SYSTEM_CLOCK.now_ns()
+    held = subprocess.run(
+        [Path(sys.executable).with_name("drill"), "run", "--json", "--runs", str(runs)],
+        stdout=subprocess.PIPE,  # how it gets on is told on the terminal
+        check=False,
+        text=True,
+    )
+    took_s = (SYSTEM_CLOCK.now_ns() - began_ns) / NS_PER_S
+    if held.returncode not in (ExitCode.PASS, ExitCode.FAIL, ExitCode.INCONCLUSIVE):
+        raise RuntimeError(f"the drills could not be held: `drill run` ended with {held.returncode}")
+    told = json.loads(held.stdout)
+    counted = [run for run in told["runs"] if not run["superseded"]]
+    passed = sum(run["verdict"] == "PASS" for run in counted)
+    again = len(told["runs"]) - len(counted)
+    figure = Figure(
+        what=f"all drills in one session: {passed} of {len(counted)} PASS, {again} held again; `drill run` to verdict",
+        wanted=f"≤ {SECONDS_MAX:g} s",
+        most=SECONDS_MAX,
+        unit="s",
+        others_percent=busy,
+        values=(took_s,),
+    )
+    return figure, [course for run in counted for course in courses(History.load(Path(run["run_dir"])))]
+
+
+def courses_section(found: Sequence[Course]) -> list[str]:
+    """The lines of the page that tell of them."""
+    if not found:
+        return []
+    polled = median(course.poll_s for course in found)
+    how = (
+        "From the recordings of that session. A fault *bit* and was *gone* when its effect had been measured on the "
+        "wire or told by the machine. It was *noticed* at the first reading with clearly more open orders than steady "
+        f"had at its worst (over {BY_CHANCE} more), and *over* at the first of those that never had more again. Open "
+        f"orders are read every half second (at worst {polled:.2f} s apart, in the median drill): that is how late "
+        "such a moment may be seen."
+    )
+    return [
+        "## Detection and recovery",
+        "",
+        how,
+        "",
+        "| drill | fault | bit after | gone after | noticed after | over after |",
+        "|---|---|---|---|---|---|",
+        *(course.row for course in found),
+        "",
+    ]
