@@ -126,7 +126,7 @@ CI = Profile(
     flapping=Phases(warm_up_s=3, steady_s=7, impact_s=10, heal_s=15, converge_s=40, quiet_s=3),
     outage=Phases(warm_up_s=3, steady_s=7, impact_s=29, heal_s=18, converge_s=60, quiet_s=15),
     outages_s=(20.0, 4.0),
-    unwind=Phases(warm_up_s=3, steady_s=6.5, impact_s=17.5, heal_s=15, converge_s=40, quiet_s=3),
+    unwind=Phases(warm_up_s=3, steady_s=6.5, impact_s=18.5, heal_s=15, converge_s=40, quiet_s=3),
     leader_lost=Phases(warm_up_s=3, steady_s=7, impact_s=19, heal_s=17, converge_s=40, quiet_s=3),
     leader_away_s=6.0,
     settle_after_heal_s=10.0,

@@ -44,14 +44,16 @@ STANDING = (
     "from saga_state where status = 'RUNNING' and lease_owner is not null "
     f"and updated_at < now() - interval '{STUCK_S} s'"
 )
+# Who has waited in the queue before may reach its limit before its last step.
+FIRST_TRY = "not exists (select 1 from payment_queue where payment_queue.saga_id = saga_state.saga_id)"
 released = DoneByHand(
     service="inventory",
     path="/api/v1/inventory/reservations/{key}/release",
     moment=Moment(
         what="sagas wait for a payment that does not answer",
         database="orders",
-        query=f"select order_id {STANDING} and current_step = 'process-payment' "
-        f"order by updated_at desc limit {RELEASED_BY_HAND}",
+        query=f"select order_id {STANDING} and current_step = 'process-payment' and {FIRST_TRY} "
+        f"order by created_at desc limit {RELEASED_BY_HAND}",
         rows=RELEASED_BY_HAND,
     ),
     says="reservations released by hand",
@@ -100,7 +102,7 @@ def plan(timers: ShopTimers) -> list[Planned]:
     # Longer than two tries and their pause: so many have failed by then that the breaker opens.
     errors_at_s, errors_for_s = 1.0, 1.6
     # It takes a second to see how slow a link is before it falls silent, and more than one to see the silence.
-    silence_at_s = errors_at_s + errors_for_s + timers.breaker_wait_s + 0.3
+    silence_at_s = errors_at_s + errors_for_s + timers.breaker_wait_s + 1.1
     inventory_silent_s = timers.inventory_timeout_s - 0.8
     payments_silent_s = timers.payment_timeout_s + 0.5
     crash_at_s = silence_at_s + 2.7 + payments_silent_s + timers.breaker_wait_s
