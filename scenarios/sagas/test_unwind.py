@@ -24,7 +24,7 @@ from harness.phases import Phases
 from harness.runner import Chaos, Load
 from scenarios.claims import LEDGER, ORDERS, PLACE_ORDER, SAGA_LOG, SAGA_UNCERTAIN, at_rest, universal
 from scenarios.profiles import Profile, ShopTimers
-from scenarios.shop import EFFECT_TIMES, SAGA_STEPS, SAGAS_IN_HAND, PlaceOrder, observation
+from scenarios.shop import EFFECT_TIMES, GOOD_CARD, SAGA_STEPS, SAGAS_IN_HAND, PlaceOrder, observation
 
 # At each step some five orders wait then, half of them for their effect. Fewer than twenty sagas are worked on at once.
 RATE_PER_S = 10.0
@@ -44,16 +44,17 @@ STANDING = (
     "from saga_state where status = 'RUNNING' and lease_owner is not null "
     f"and updated_at < now() - interval '{STUCK_S} s'"
 )
-# Who has waited in the queue before may reach its limit before its last step.
-FIRST_TRY = "not exists (select 1 from payment_queue where payment_queue.saga_id = saga_state.saga_id)"
+# Who has waited in the queue before may reach its limit before its last step, and a declined card never gets there.
+NEVER_QUEUED = "not exists (select 1 from payment_queue where payment_queue.saga_id = saga_state.saga_id)"
+ITS_CARD = "(select card from orders where orders.order_id = saga_state.order_id)"
 released = DoneByHand(
     service="inventory",
     path="/api/v1/inventory/reservations/{key}/release",
     moment=Moment(
         what="sagas wait for a payment that does not answer",
         database="orders",
-        query=f"select order_id {STANDING} and current_step = 'process-payment' and {FIRST_TRY} "
-        f"order by created_at desc limit {RELEASED_BY_HAND}",
+        query=f"select order_id {STANDING} and current_step = 'process-payment' "
+        f"and {NEVER_QUEUED} and {ITS_CARD} = '{GOOD_CARD}' order by created_at desc limit {RELEASED_BY_HAND}",
         rows=RELEASED_BY_HAND,
     ),
     says="reservations released by hand",
