@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from scenarios.sagas.test_unwind import killed, released
 from target_app.orders.order_store import Line, NewOrder, OrderTables
 from target_app.orders.payment_queue import DurablePaymentQueue
 from target_app.orders.saga import LeaseLost, Saga, Step
@@ -258,5 +259,38 @@ def test_an_order_has_its_first_event_in_the_outbox_unless_it_is_told_of_beside(
         await here.place(1)
         assert await here.database.fetchval("SELECT count(*) FROM saga_state") == 3
         assert await here.database.fetchval("SELECT count(*) FROM outbox") == 2
+
+    bench(talk)
+
+
+def test_what_a_drill_does_by_hand_is_for_sagas_that_can_still_be_paid(bench: Any) -> None:
+    """Of those that wait for their payment: not one that was queued before, nor one that has only just begun."""
+
+    async def talk(here: Bench) -> None:
+        waiting, queued, fresh = [await here.running() for _ in range(3)]
+        await here.database.execute("UPDATE orders SET card = 'tok_visa'")
+        declined = await here.running()
+        for saga in (waiting, queued, fresh, declined):
+            await here.sagas.step_done(saga, Step.RESERVE_INVENTORY, Step.PROCESS_PAYMENT)
+        await here.queue.put(replace(queued, current_step=Step.PROCESS_PAYMENT), "away")
+        assert ids(await here.queue.take_due(9)) == {queued.saga_id}
+        for saga in (waiting, queued, declined):
+            await here.change(saga.saga_id, "updated_at = now() - interval '1 minute'")
+        found = await here.database.fetch(released.moment.query)
+        assert [row["order_id"] for row in found] == [waiting.order_id]
+
+    bench(talk)
+
+
+def test_a_drill_sees_who_has_just_begun_a_step_and_is_still_in_hand(bench: Any) -> None:
+    async def talk(here: Bench) -> None:
+        fresh, old, away = [await here.running() for _ in range(3)]
+        for saga, age_s in ((fresh, -60), (old, 60), (away, -60)):  # however slow this machine is
+            await here.change(saga.saga_id, f"updated_at = clock_timestamp() - interval '{age_s} s'")
+        await here.sagas.step_done(old, Step.RESERVE_INVENTORY, Step.PROCESS_PAYMENT)
+        await here.change(old.saga_id, "updated_at = clock_timestamp() - interval '60 s'")
+        await here.change(away.saga_id, "lease_owner = NULL, current_step = 'confirm-order'")
+        found = {tuple(row) for row in await here.database.fetch(killed.moment.query)}
+        assert found == {("reserve-inventory", True)}
 
     bench(talk)
