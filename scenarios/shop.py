@@ -299,12 +299,13 @@ RESERVATIONS = SqlTable(
     query="select r.order_id, i->>'sku' as sku, (i->>'quantity')::bigint as quantity, r.status "
     "from reservation r, jsonb_array_elements(r.items) i order by 1, 2",
 )
-# When what each step asks for was done, by the books of whoever did it.
+# When what each step asks for was done, by the books of whoever did it, also if it has been undone since.
 EFFECT_TIMES = SqlTable(
     name="effect_times",
     database="inventory",
     query="select order_id, 'reserve-inventory' as step, created_at as at_ms from reservation where items <> '[]' "
-    "union all select order_id, 'confirm-order', updated_at from reservation where status = 'CONFIRMED' order by 1, 2",
+    "union all select order_id, 'confirm-order', confirmed_at from reservation where confirmed_at is not null "
+    "order by 1, 2",
 )
 APPLIED_EVENTS = SqlTable(
     name="applied_events",

@@ -65,7 +65,8 @@ class Crash:
     Attributes:
         fault: Title of the fault that killed it.
         in_hand: Watched reading of the sagas that the process holds, with `order_id` and `step`: one each.
-        effects: Final reading of when steps had their effect, with `order_id`, `step` and `at_ms`.
+        effects: Final reading of when steps had their effect, with `order_id`, `step` and `at_ms`. One that was undone
+            later is among them: what is not there never was.
         ledger: Of the one who charges.
         charging_step: The step whose effect is in the ledger.
     """
@@ -115,12 +116,12 @@ class SagaCases:
         return log.filter(is_it)
 
     def _crashed(self, history: History, failure: Failure) -> pl.DataFrame:
-        """An effect that nobody ever had, or that arrived while the process was dead, is of neither kind."""
+        """One whose effect came while the process was dead is of neither kind; it may never come, if all is undone."""
         dead = in_effect(history, self.crash.fault)[-1]
-        stood = self._in_hand(history, dead).join(self._effects(history), on=["order", "step"], how="inner")
+        stood = self._in_hand(history, dead).join(self._effects(history), on=["order", "step"], how="left")
         if failure is Failure.CRASH_AFTER:
             return stood.filter(pl.col("at_ns") < dead.start_ns)
-        return stood.filter(pl.col("at_ns") >= dead.end_ns)
+        return stood.filter(pl.col("at_ns").is_null() | (pl.col("at_ns") >= dead.end_ns))
 
     def _in_hand(self, history: History, dead: Span) -> pl.DataFrame:
         name = self.crash.in_hand

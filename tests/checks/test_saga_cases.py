@@ -196,6 +196,12 @@ def test_a_crash_is_before_or_after_an_effect_by_the_books_of_others(
     assert met(history, Failure.CRASH_AFTER) == after
 
 
+def test_a_crash_before_an_effect_that_never_came_is_one_before_it(tmp_path: Path) -> None:
+    history = crashed(tmp_path, effect_s=20, charged="ac")
+    assert met(history, Failure.CRASH_BEFORE) == {("b", PAY)}
+    assert met(history, Failure.CRASH_AFTER) == HELD - {("b", PAY)}
+
+
 def test_a_second_charge_after_a_crash_is_a_crime(tmp_path: Path) -> None:
     assert judged(crashed(tmp_path / "once", effect_s=20), Failure.CRASH_AFTER).verdict is Verdict.PASS
     found = judged(crashed(tmp_path / "twice", effect_s=20, charged="abbc"), Failure.CRASH_AFTER)
