@@ -22,7 +22,7 @@ from harness.checks.survival import NoServiceEndedByItself
 from harness.drill import LOSSES
 from harness.phases import Phases
 from harness.recording.records import Phase
-from scenarios.shop import DECLINED
+from scenarios.shop import DECLINED, SOLD_OUT
 
 UNIVERSAL = "universal"
 PLACE_ORDER = "place_order"
@@ -30,7 +30,7 @@ ORDERS = Orders(reading="orders")
 LEDGER = Ledger(reading="ledger")
 RESERVATIONS = Reservations(reading="reservations")
 SAGA_LOG = SagaLog(reading="saga_log")
-NOT_DECLINED = {"expect": DECLINED}
+NOT_DECLINED = {"expect": DECLINED, "stock": SOLD_OUT}
 LAST_EVENT = {"CONFIRMED": "OrderConfirmed", "CANCELLED": "OrderCancelled"}
 # What the shop still has to do, as it is read before the final readings.
 OPEN_WORK = ("open_work", "unread_events")

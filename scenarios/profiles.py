@@ -20,6 +20,7 @@ class ShopTimers:
         saga_stuck_after_s: "stuck sagas (> 5 minutes in progress)".
         breaker_wait_s: wait-duration-in-open-state.
         breaker_slow_call_s: slow-call-duration-threshold.
+        inventory_timeout_s: How long orders waits for inventory; the guide names none.
         payment_timeout_s: How long orders waits for payments; the guide names none.
         provider_timeout_s: How long payments waits for the provider; below payment_timeout_s, or the caller
             would be gone before the callee has answered (the guide's time-out mismatch).
@@ -36,6 +37,7 @@ class ShopTimers:
     saga_stuck_after_s: float = 300.0
     breaker_wait_s: float = 60.0
     breaker_slow_call_s: float = 2.0
+    inventory_timeout_s: float = 2.0
     payment_timeout_s: float = 5.0
     provider_timeout_s: float = 4.0
     saga_lease_s: float = 10.0
@@ -68,6 +70,7 @@ class Profile:
         outage: Phases of two outages of the provider.
         outages_s: How long it is lost the first time, which is longer than the saga's limit, and the second time,
             which ends with the impact.
+        unwind: Phases in which each step of a saga fails in every way it can.
         leader_lost: Phases of a drill that loses two leaders one after the other.
         leader_away_s: How long each is away: longer than another may take to be elected.
         falling_behind: Phases in which a consumer is slowed, falls behind, stays there for longer than an alarm waits,
@@ -90,6 +93,7 @@ class Profile:
     flapping: Phases
     outage: Phases
     outages_s: tuple[float, float]
+    unwind: Phases
     leader_lost: Phases
     leader_away_s: float
     falling_behind: Phases
@@ -110,6 +114,7 @@ GUIDE = Profile(
     flapping=Phases(warm_up_s=30, steady_s=60, impact_s=300, heal_s=180, converge_s=900, quiet_s=60),
     outage=Phases(warm_up_s=30, steady_s=60, impact_s=930, heal_s=180, converge_s=1500, quiet_s=630),
     outages_s=(660.0, 120.0),
+    unwind=Phases(warm_up_s=30, steady_s=60, impact_s=200, heal_s=120, converge_s=900, quiet_s=60),
     leader_lost=Phases(warm_up_s=30, steady_s=60, impact_s=180, heal_s=120, converge_s=900, quiet_s=60),
     leader_away_s=40.0,
     falling_behind=Phases(warm_up_s=30, steady_s=60, impact_s=1200, heal_s=900, converge_s=900, quiet_s=60),
@@ -146,6 +151,7 @@ CI = Profile(
     outages_s=(20.0, 4.0),
     flooded=Phases(warm_up_s=3, steady_s=10.5, impact_s=6, heal_s=21, converge_s=40, quiet_s=3),
     limited=Phases(warm_up_s=3, steady_s=7, impact_s=7, heal_s=14, converge_s=40, quiet_s=3),
+    unwind=Phases(warm_up_s=3, steady_s=6.5, impact_s=18.5, heal_s=15, converge_s=40, quiet_s=3),
     leader_lost=Phases(warm_up_s=3, steady_s=7, impact_s=19, heal_s=17, converge_s=40, quiet_s=3),
     leader_away_s=6.0,
     falling_behind=Phases(warm_up_s=3, steady_s=5, impact_s=12, heal_s=10, converge_s=40, quiet_s=3),

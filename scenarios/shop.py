@@ -33,8 +33,11 @@ VARIANTS = (
     "breaker-counts-declines",
     "breaker-opens-above-its-threshold",
     "commit-before-effect",
+    "compensation-in-wrong-order",
     "compensation-stops-half-way",
+    "confirm-refusal-keeps-payment",
     "confirmation-per-delivery",
+    "crash-resumes-with-a-new-payment-key",
     "fallback-queue-in-memory",
     "lag-of-one-partition",
     "payment-key-per-attempt",
@@ -54,6 +57,9 @@ BREAKER_EVENTS_KEPT = 5000
 DECLINED = "declined"
 DECLINED_CARD = "tok_declined"
 GOOD_CARD = "tok_visa"
+# An article of the shop's opening stock of which there is nothing.
+SOLD_OUT_SKU = "sku-sold-out"
+SOLD_OUT = "sold out"
 # Whom the gateways know. A drill's ordinary load is not what the rate limit is for.
 ORDINARY_CLIENT = "ordinary"
 STANDARD_CLIENT = "standard-1"
@@ -155,6 +161,7 @@ class _Configuration:
             | {
                 "INVENTORY_URL": f"http://{wiring.to('inventory')}",
                 "PAYMENTS_URL": f"http://{wiring.to('payments')}",
+                "INVENTORY_TIMEOUT_S": str(self.timers.inventory_timeout_s),
                 "PAYMENT_TIMEOUT_S": str(self.timers.payment_timeout_s),
                 "SAGA_TIMEOUT_S": str(self.timers.saga_timeout_s),
                 "SAGA_STUCK_AFTER_S": str(self.timers.saga_stuck_after_s),
@@ -196,9 +203,11 @@ class PlaceOrder(Operation):
 
     Attributes:
         declined_share: Of orders that the provider will decline: they show that compensation works.
+        sold_out_share: Of orders that ask for an article of which there is nothing.
     """
 
     declined_share: float = 0.05
+    sold_out_share: float = 0.0
 
     @property
     def name(self) -> str:
@@ -219,8 +228,15 @@ class PlaceOrder(Operation):
             "amount_cents": amount_cents,
             "card": DECLINED_CARD if declined else GOOD_CARD,
         }
+        # Drawn last, and only where it is wanted: the orders of a seed stay what they were.
+        sold_out = self.sold_out_share > 0 and rng.random() < self.sold_out_share
+        if sold_out:
+            quantities = {SOLD_OUT_SKU: 1}
+            body["items"] = [{"sku": SOLD_OUT_SKU, "quantity": 1}]
         contents = " ".join(f"{sku}:{quantity}" for sku, quantity in sorted(quantities.items()))
         detail = {"amount_cents": amount_cents, "customer": customer, "contents": contents}
+        if sold_out:
+            detail["stock"] = SOLD_OUT
         return Request(
             method="POST",
             path="/api/v1/orders",
@@ -269,11 +285,20 @@ SAGAS = SqlTable(
     database="orders",
     query="select saga_id, order_id, status, current_step, error_message from saga_state order by saga_id",
 )
+SAGA_STEPS = ("reserve-inventory", "process-payment", "confirm-order")
 SAGA_LOG = SqlTable(
     name="saga_log",
     database="orders",
-    query="select l.id as seq, l.saga_id, s.order_id, l.step_name, l.status, l.executed_at "
+    query="select l.id as seq, l.saga_id, s.order_id, l.step_name, l.status, l.executed_at, "
+    "coalesce(l.error_message, '') as error_message "
     "from saga_execution_log l join saga_state s using (saga_id) order by l.id",
+)
+# What the process of orders has in its hands: the sagas whose lease it holds, and the step each stands at.
+SAGAS_IN_HAND = SqlTable(
+    name="sagas_in_hand",
+    database="orders",
+    query="select saga_id, order_id, current_step as step from saga_state "
+    "where status = 'RUNNING' and lease_owner is not null order by saga_id",
 )
 PAYMENTS = SqlTable(
     name="payments",
@@ -290,6 +315,14 @@ RESERVATIONS = SqlTable(
     database="inventory",
     query="select r.order_id, i->>'sku' as sku, (i->>'quantity')::bigint as quantity, r.status "
     "from reservation r, jsonb_array_elements(r.items) i order by 1, 2",
+)
+# When what each step asks for was done, by the books of whoever did it, also if it has been undone since.
+EFFECT_TIMES = SqlTable(
+    name="effect_times",
+    database="inventory",
+    query="select order_id, 'reserve-inventory' as step, created_at as at_ms from reservation where items <> '[]' "
+    "union all select order_id, 'confirm-order', confirmed_at from reservation where confirmed_at is not null "
+    "order by 1, 2",
 )
 APPLIED_EVENTS = SqlTable(
     name="applied_events",

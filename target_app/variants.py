@@ -27,6 +27,9 @@ class Variant(StrEnum):
     UNBOUNDED_REQUEST_QUEUE = "unbounded-request-queue"
     REFUSED_AFTER_THE_WORK = "refused-after-the-work"
     READS_ARE_NOT_SHED = "reads-are-not-shed"
+    CONFIRM_REFUSAL_KEEPS_PAYMENT = "confirm-refusal-keeps-payment"
+    COMPENSATION_IN_WRONG_ORDER = "compensation-in-wrong-order"
+    CRASH_RESUMES_WITH_A_NEW_PAYMENT_KEY = "crash-resumes-with-a-new-payment-key"
 
 
 WHAT_GOES_WRONG: dict[Variant, str] = {
@@ -96,6 +99,18 @@ WHAT_GOES_WRONG: dict[Variant, str] = {
     Variant.READS_ARE_NOT_SHED: (
         "orders lets reads fill its queue like orders: in a flood customers who only look take the place of those who "
         "buy"
+    ),
+    Variant.CONFIRM_REFUSAL_KEEPS_PAYMENT: (
+        "orders releases the stock of an order whose last step is refused and forgets that it was paid before: "
+        "the customer has paid for a cancelled order"
+    ),
+    Variant.COMPENSATION_IN_WRONG_ORDER: (
+        "orders undoes the steps of an order whose last step is refused from the first to the last: the stock is "
+        "on sale again while the money is still taken"
+    ),
+    Variant.CRASH_RESUMES_WITH_A_NEW_PAYMENT_KEY: (
+        "orders resumes a saga that a crash left behind under a payment key of its own, as if nothing had been tried: "
+        "a payment that was made before the crash is made again"
     ),
 }
 

@@ -193,11 +193,12 @@ class SagaLog:
     status: str = "status"
     at_ms: str = "executed_at"
     seq: str = "seq"
+    error: str = "error_message"
     completed: tuple[str, ...] = ("COMPLETED",)
     compensated: tuple[str, ...] = ("COMPENSATED",)
 
     def load(self, history: History, *columns: str) -> pl.DataFrame:
-        """The named columns, by our names: saga, order, step, status, seq, at_ms.
+        """The named columns, by our names: saga, order, step, status, seq, at_ms, error.
 
         Raises:
             CannotSay: There is no such reading, or it has no rows.

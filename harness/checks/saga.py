@@ -32,7 +32,7 @@ class UndoneExactly:
 
     def check(self, history: History) -> Conclusion:
         """FAIL names the sagas that were unwound wrongly, and cancelled orders without a saga."""
-        steps = _steps(self.log, history, self.uncertain)
+        steps = steps_of(self.log, history, self.uncertain)
         orders = self.orders.load(history)
         cancelled = orders.filter(pl.col("state") == CANCELLED)
         sagas = steps.select("saga", "order").unique()
@@ -78,7 +78,7 @@ class UndoneInReverse:
 
     def check(self, history: History) -> Conclusion:
         """FAIL names the sagas that were unwound in another order."""
-        steps = _steps(self.log, history, self.uncertain)
+        steps = steps_of(self.log, history, self.uncertain)
         undone = steps.filter((pl.col("undone") > 0) & pl.col("done_seq").is_not_null())
         ordered = undone.filter(pl.len().over("saga") > 1).sort("saga", "done_seq")
         sagas = ordered["saga"].n_unique()
@@ -94,8 +94,14 @@ class UndoneInReverse:
         )
 
 
-def _steps(saga_log: SagaLog, history: History, uncertain: tuple[str, ...]) -> pl.DataFrame:
-    """One row for each step of a saga: when it was done and undone first and last, and how often undone."""
+def steps_of(saga_log: SagaLog, history: History, uncertain: tuple[str, ...]) -> pl.DataFrame:
+    """One row for each step of a saga: when it was done and undone first and last, and how often undone.
+
+    Args:
+        saga_log: Which.
+        history: The run.
+        uncertain: Further words of the log's `status` after which a step may have had its effect.
+    """
     log = saga_log.load(history, "saga", "order", "step", "status", "seq")
     completed = pl.col("status").is_in(list(saga_log.completed))
     perhaps = completed | pl.col("status").is_in(list(uncertain))

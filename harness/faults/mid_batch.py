@@ -1,23 +1,18 @@
-"""A kill at a moment that matters: between an effect and what would have told of it.
+"""A consumer's kill at the moment that matters: between an effect and the offset that would have told of it.
 
-A process that is killed at some time was nearly always doing nothing of interest. Whether a moment has come is asked of
-the target's own stores, again and again, so that no hook in the target's code is needed; the kill follows at once. The
-moment may have passed by then: whether the hazard was really there is for the drill's evidence to say, not for us.
+Whether it has come is asked of the store of its effects and of the broker; the kill follows at once (`moments`).
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-from harness.clock import wait_until
-from harness.errors import ConfigError, DeadlineError, FaultError, ProbeError
+from harness.errors import ConfigError, ProbeError
 from harness.faults import Effect
+from harness.faults.moments import LOOK_TIMEOUT_S, awaited
 from harness.faults.processes import Killed
 from harness.probes.kafka_lag import KafkaLag
 from harness.probes.sql import SqlTable
 from harness.stack import Stack
-
-_LOOK_EVERY_S = 0.02
-_LOOK_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,17 +59,13 @@ class KilledMidBatch:
         Raises:
             FaultError: The moment did not come, or it is still there.
         """
-        try:
-            apart = wait_until(
-                lambda: self._apart(stack),
-                within_s=self.within_s,
-                what=f"{self.service} to be in the middle of a batch",
-                every_s=_LOOK_EVERY_S,
-            )
-        except DeadlineError as error:
-            raise FaultError(
-                f"{self.title}: {error}. Its batches may be too short to be met: slow it down, or give it more to do."
-            ) from error
+        apart = awaited(
+            lambda: self._apart(stack),
+            within_s=self.within_s,
+            what=f"{self.service} to be in the middle of a batch",
+            title=self.title,
+            advice="Its batches may be too short to be met: slow it down, or give it more to do.",
+        )
         gone = Killed(service=self.service).inject(stack)
         return Effect(
             sentence=f"effects and committed offsets were {apart} records apart; {gone.sentence}",
@@ -95,8 +86,8 @@ class KilledMidBatch:
         effects = SqlTable(name="effects", database=self.database, query=self.effects)
         lag = KafkaLag(name="lag", group=self.group, topics=(self.topic,))
         try:
-            reached: Any = effects.read(stack, timeout_s=_LOOK_TIMEOUT_S)
-            rows = lag.rows(stack, timeout_s=_LOOK_TIMEOUT_S)
+            reached: Any = effects.read(stack, timeout_s=LOOK_TIMEOUT_S)
+            rows = lag.rows(stack, timeout_s=LOOK_TIMEOUT_S)
         except ProbeError:
             return 0
         committed = {row["partition"]: row["committed"] or 0 for row in rows if row["topic"] == self.topic}

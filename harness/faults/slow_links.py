@@ -28,12 +28,22 @@ class AddedLatency(ToxicFault):
 
     The delay is put on the answers only, so that a round trip grows by exactly what is asked. Connecting is
     not delayed: the proxy accepts at once.
+
+    Attributes:
+        both_ways: Half of it is put on the requests. Then half of what is on its way at any moment has not had its
+            effect yet, and half has: a crash meets both.
     """
 
     latency_ms: int
     jitter_ms: int = 0
+    both_ways: bool = False
 
     def __post_init__(self) -> None:
+        if self.both_ways and (self.jitter_ms or self.latency_ms % 2):
+            raise ConfigError(
+                f"both ways half of {self.latency_ms} ms each, without jitter: wanted an even latency_ms and no "
+                f"jitter_ms, got {self.latency_ms} and {self.jitter_ms}; what is measured is the round trip."
+            )
         least_ms = round(2 * LATENCY_TOLERANCE_MS)
         if self.latency_ms < least_ms or not 0 <= self.jitter_ms <= self.latency_ms:
             raise ConfigError(
@@ -45,17 +55,19 @@ class AddedLatency(ToxicFault):
     def title(self) -> str:
         """Short and for people."""
         jitter = f" ± {self.jitter_ms}" if self.jitter_ms else ""
-        return f"{self.latency_ms}{jitter} ms on {self.link}"
+        return f"{self.latency_ms}{jitter} ms on {self.link}{', both ways' if self.both_ways else ''}"
 
     def toxics(self) -> tuple[Toxic, ...]:
-        """One latency toxic on the answers."""
-        return (
-            Toxic(
-                name=f"added-latency-{self.latency_ms}-{self.jitter_ms}",
-                kind="latency",
-                attributes={"latency": self.latency_ms, "jitter": self.jitter_ms},
-            ),
-        )
+        """One latency toxic on the answers, or half a one each way."""
+        name = f"added-latency-{self.latency_ms}-{self.jitter_ms}"
+        if self.both_ways:
+            half = {"latency": self.latency_ms // 2, "jitter": 0}
+            return tuple(
+                Toxic(name=f"{name}-{direction}", kind="latency", direction=direction, attributes=half)
+                for direction in Lost.BOTH.directions
+            )
+        attributes = {"latency": self.latency_ms, "jitter": self.jitter_ms}
+        return (Toxic(name=name, kind="latency", attributes=attributes),)
 
     def inject(self, stack: Stack) -> Effect:
         """Delay, and measure the delay against the server's own answering time.

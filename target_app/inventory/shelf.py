@@ -181,7 +181,10 @@ class StockTables:
 
     async def _mark(self, connection: Any, order_id: str, status: str) -> None:
         await connection.execute(
-            "UPDATE reservation SET status = $2, updated_at = now() WHERE order_id = $1", order_id, status
+            "UPDATE reservation SET status = $2, updated_at = now(),"
+            " confirmed_at = CASE $2 WHEN 'CONFIRMED' THEN now() ELSE confirmed_at END WHERE order_id = $1",
+            order_id,
+            status,
         )
 
 

@@ -63,7 +63,11 @@ def create_app(settings: OrdersSettings) -> FastAPI:
         batch=settings.outbox_batch_size,
     )
     sagas = SagaTables(
-        database, lease_s=settings.saga_lease_s, timeout_s=settings.saga_timeout_s, wrote_events=relay.wake
+        database,
+        lease_s=settings.saga_lease_s,
+        timeout_s=settings.saga_timeout_s,
+        wrote_events=relay.wake,
+        variants=settings.shop_variants,
     )
     queue: PaymentQueue = DurablePaymentQueue(
         database, sagas, retry_interval_s=settings.payment_retry_interval_s

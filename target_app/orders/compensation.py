@@ -37,6 +37,16 @@ class OrderSagaCompensation:
 
     async def begin(self, saga: Saga, first: Step | None, error: str) -> Saga:
         """Turn a RUNNING saga round: from now on it is COMPENSATING, and `first` is undone first."""
+        if (
+            first is Step.PROCESS_PAYMENT
+            and saga.current_step is Step.CONFIRM_ORDER
+            and self._variants
+            & {
+                Variant.CONFIRM_REFUSAL_KEEPS_PAYMENT,
+                Variant.COMPENSATION_IN_WRONG_ORDER,
+            }
+        ):
+            first = Step.RESERVE_INVENTORY
         if first is Step.CONFIRM_ORDER:
             first = Step.PROCESS_PAYMENT  # releasing the stock undoes its sale as well
         if Variant.COMPENSATION_STOPS_HALF_WAY in self._variants and first is Step.RESERVE_INVENTORY:
@@ -77,15 +87,23 @@ class OrderSagaCompensation:
                 )
                 await self._store.park(saga, self._backoff.after(saga.attempts + 1), str(failure))
                 return None
-            await self._store.step_undone(saga, step, step.preceding)
+            then = self._following(saga, step)
+            await self._store.step_undone(saga, step, then)
             self._observer.saga_compensation_done(step)
             log.info("Compensation of %s done", step, extra=fields(**saga.ids, step=step))
-            saga = replace(saga, compensating_step=step.preceding, attempts=0)
+            saga = replace(saga, compensating_step=then, attempts=0)
         await self._store.cancel(saga)
         log.info("Compensation complete, order cancelled", extra=fields(**saga.ids))
         saga = replace(saga, status=Status.COMPENSATED)
         self._observer.saga_ended(saga)
         return saga
+
+    def _following(self, saga: Saga, undone: Step) -> Step | None:
+        """What is undone next."""
+        wrongly = Variant.COMPENSATION_IN_WRONG_ORDER in self._variants
+        if wrongly and saga.current_step is Step.CONFIRM_ORDER:
+            return Step.PROCESS_PAYMENT if undone is Step.RESERVE_INVENTORY else None
+        return undone.preceding
 
     async def _undo(self, saga: Saga, step: Step) -> None:
         if step is Step.PROCESS_PAYMENT:

@@ -52,6 +52,7 @@ class Saga:
         compensating_step: While COMPENSATING, the next step to undo; None if all are undone.
         attempts: How often in a row the present step, or its compensation, has failed.
         expires_at: When its limit is reached, on this process's monotonic clock.
+        payment_key_suffix: Nothing, but in a planted defect: with it the payment's key is another one.
     """
 
     saga_id: str
@@ -66,6 +67,7 @@ class Saga:
     card: str
     items: str
     traceparent: str
+    payment_key_suffix: str = ""
 
     @property
     def ids(self) -> dict[str, str]:
@@ -75,7 +77,7 @@ class Saga:
     @property
     def payment_key(self) -> str:
         """The idempotency key of the saga's payment, the same on every attempt."""
-        return f"{self.saga_id}:{Step.PROCESS_PAYMENT}"
+        return f"{self.saga_id}:{Step.PROCESS_PAYMENT}{self.payment_key_suffix}"
 
 
 class Refused(Exception):  # noqa: N818 - an outcome, as the saga speaks of it

@@ -24,6 +24,7 @@ from target_app.service.events import (
     ORDER_EVENTS,
     PAYMENT_COMPENSATED,
 )
+from target_app.variants import Variant
 
 _UNDOING_EVENT = {Step.RESERVE_INVENTORY: INVENTORY_COMPENSATED, Step.PROCESS_PAYMENT: PAYMENT_COMPENSATED}
 
@@ -46,7 +47,7 @@ WITH free AS (
     FROM taken WHERE was = 'STARTED' OR held_before IS NOT NULL
 )
 SELECT taken.saga_id, taken.order_id, taken.status, taken.current_step, taken.compensating_step,
-    taken.attempts, taken.traceparent, orders.amount_cents, orders.card, orders.items,
+    taken.attempts, taken.traceparent, taken.held_before, orders.amount_cents, orders.card, orders.items,
     extract(epoch FROM now() - taken.created_at)::float8 AS age_s
 FROM taken JOIN orders USING (order_id) ORDER BY taken.created_at
 """
@@ -134,10 +135,17 @@ SELECT $5, $6, mine.order_id, mine.saga_id, $7, orders.version, $8, mine.tracepa
 FROM mine JOIN orders USING (order_id) RETURNING 1
 """
 
+# Each failed try is logged: its error is gone from the saga's row as soon as the step has succeeded.
 _PARK = """
-UPDATE saga_state SET lease_owner = NULL, lease_until = NULL, attempts = attempts + 1, error_message = $3,
-    next_attempt_at = now() + make_interval(secs => $4), updated_at = now()
-WHERE saga_id = $1 AND lease_owner = $2 RETURNING 1
+WITH mine AS (
+    UPDATE saga_state SET lease_owner = NULL, lease_until = NULL, attempts = attempts + 1, error_message = $3,
+        next_attempt_at = now() + make_interval(secs => $4), updated_at = now()
+    WHERE saga_id = $1 AND lease_owner = $2 RETURNING saga_id, status, current_step, compensating_step
+)
+INSERT INTO saga_execution_log (saga_id, step_name, status, error_message)
+SELECT saga_id, coalesce(compensating_step, current_step),
+    CASE status WHEN 'COMPENSATING' THEN 'COMPENSATION_RETRYING' ELSE 'RETRYING' END, $3
+FROM mine RETURNING 1
 """
 
 _RENEW = """
@@ -157,12 +165,19 @@ class SagaTables:
     """Sagas, their leases and their log."""
 
     def __init__(
-        self, database: Database, *, lease_s: float, timeout_s: float, wrote_events: Callable[[], None]
+        self,
+        database: Database,
+        *,
+        lease_s: float,
+        timeout_s: float,
+        wrote_events: Callable[[], None],
+        variants: frozenset[Variant] = frozenset(),
     ) -> None:
         self._db = database
         self._lease_s = lease_s
         self._timeout_s = timeout_s
         self._wrote_events = wrote_events
+        self._variants = variants
 
     # Taking sagas up ---------------------------------------------------------------------------------------
 
@@ -254,6 +269,8 @@ class SagaTables:
 
     def _saga(self, row: Any, lease: str) -> Saga:
         undoing = row["compensating_step"]
+        # Whoever held it before has died with it: who puts a saga away gives its lease up.
+        again = row["held_before"] and Variant.CRASH_RESUMES_WITH_A_NEW_PAYMENT_KEY in self._variants
         return Saga(
             saga_id=row["saga_id"],
             order_id=row["order_id"],
@@ -267,4 +284,5 @@ class SagaTables:
             card=row["card"],
             items=row["items"],
             traceparent=row["traceparent"],
+            payment_key_suffix=f":{lease}" if again else "",
         )

@@ -60,17 +60,25 @@ class RemoteSteps:
 
     async def process_payment(self, saga: Saga) -> None:
         """Take the money, if the breaker permits asking for it. A refusal is no sign of ill health."""
+        failed: list[str] = []
+
+        async def pay() -> None:
+            try:
+                await self._pay(saga)
+            except Unsettled as failure:
+                failed.append(str(failure))
+                raise
+
         try:
             await self._retry.call(
-                lambda: self._breaker.call(
-                    lambda: self._bulkhead.call(lambda: self._pay(saga)), ignore=self._ignored
-                ),
+                lambda: self._breaker.call(lambda: self._bulkhead.call(pay), ignore=self._ignored),
                 on=(Unsettled,),
                 never_on=(Misunderstood,),  # it would not be understood the next time either
                 until=saga.expires_at,
             )
         except (CallNotPermitted, BulkheadFull) as error:
-            raise Unsettled(str(error)) from error
+            # What went wrong before says more than that it was not tried again.
+            raise Unsettled("; then ".join([*failed[-1:], str(error)])) from error
 
     async def confirm_reservation(self, saga: Saga) -> None:
         """Sell what is held."""

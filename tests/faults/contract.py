@@ -3,6 +3,7 @@
 import json
 
 from harness.faults import Fault, from_record, to_record
+from harness.faults.moments import DoneByHand
 from harness.faults.processes import Restarted
 from harness.faults.republished import Republished
 from harness.stack import Stack
@@ -28,7 +29,9 @@ def keeps_the_contract(fault: Fault, stack: Stack) -> None:
     assert healed.seen, healed.sentence
     again = fault.heal(stack)
     assert again.seen, again.sentence
-    over_at_once = isinstance(fault, Restarted | Republished)  # what they did stays, and cannot lapse
+    over_at_once = isinstance(
+        fault, Restarted | Republished | DoneByHand
+    )  # what they did stays, and cannot lapse
     assert over_at_once or fault.lapsed(stack), "what is healed is gone"
 
     second = fault.inject(stack)

@@ -13,6 +13,7 @@ from tests.faults.fake_stack import FakeStack, link_of, service_of
 LINK = "orders->provider"
 NETWORK: list[Fault] = [
     AddedLatency(link=LINK, latency_ms=20),
+    AddedLatency(link=LINK, latency_ms=40, both_ways=True),
     LimitedBandwidth(link=LINK, rate_kb_per_s=400),
     BlackHole(link=LINK),
     Reset(link=LINK, lost=Lost.REQUESTS),

@@ -231,6 +231,10 @@ def test_figures_that_make_no_sense_are_refused_at_birth() -> None:
         AddedLatency(link="x", latency_ms=3)
     with pytest.raises(ConfigError, match="jitter_ms"):
         AddedLatency(link="x", latency_ms=5, jitter_ms=6)
+    with pytest.raises(ConfigError, match="both ways half"):
+        AddedLatency(link="x", latency_ms=41, both_ways=True)
+    with pytest.raises(ConfigError, match="both ways half"):
+        AddedLatency(link="x", latency_ms=40, jitter_ms=5, both_ways=True)
     with pytest.raises(ConfigError, match="BlackHole"):
         LimitedBandwidth(link="x", rate_kb_per_s=0)
     with pytest.raises(ConfigError, match="answers or requests"):

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 LINK = "orders->server"
 FAULTS: list[Fault] = [
     AddedLatency(link=LINK, latency_ms=40),
+    AddedLatency(link=LINK, latency_ms=40, both_ways=True),
     AddedLatency(link=LINK, latency_ms=40, jitter_ms=10),
     LimitedBandwidth(link=LINK, rate_kb_per_s=100),
     BlackHole(link=LINK, lost=Lost.ANSWERS),

@@ -15,7 +15,7 @@ from harness.settings import Settings
 from scenarios import shop
 from scenarios.claims import bounded, compared, universal
 from scenarios.profiles import CI
-from scenarios.shop import DECLINED_CARD, PlaceOrder, observation
+from scenarios.shop import DECLINED_CARD, SOLD_OUT, SOLD_OUT_SKU, PlaceOrder, observation
 
 
 def test_the_same_number_and_seed_make_the_same_order() -> None:
@@ -29,6 +29,15 @@ def test_declined_cards_are_told_to_the_checkers() -> None:
     declined = [request for request in requests if request.body["card"] == DECLINED_CARD]
     assert 0 < len(declined) < 300
     assert all((request in declined) == (request.detail.get("expect") == "declined") for request in requests)
+
+
+def test_orders_of_what_is_sold_out_are_told_to_the_checkers() -> None:
+    shopper = PlaceOrder(sold_out_share=0.3)
+    requests = [shopper.request(n, Chance(n).stream("order")) for n in range(100)]
+    sold_out = [request for request in requests if request.detail.get("stock") == SOLD_OUT]
+    assert 0 < len(sold_out) < 100
+    assert all((request in sold_out) == (SOLD_OUT_SKU in str(request.body["items"])) for request in requests)
+    assert all(request.detail["contents"] == f"{SOLD_OUT_SKU}:1" for request in sold_out)
 
 
 def test_what_was_ordered_is_told_to_the_checkers() -> None:

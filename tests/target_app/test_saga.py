@@ -155,6 +155,29 @@ def test_the_variant_asks_at_the_limit_for_nothing_back_of_which_it_never_heard(
     assert sagas.ended == [Status.COMPENSATED]
 
 
+def test_the_variant_forgets_after_a_refused_confirmation_that_the_order_was_paid() -> None:
+    steps, sagas = FakeSteps({"confirm": [REFUSED]}), FakeSagas()
+    drive(saga(), steps, sagas, Variant.CONFIRM_REFUSAL_KEEPS_PAYMENT)
+    assert steps.done == ["reserve", "pay", "release"]
+    assert sagas.ended == [Status.COMPENSATED]
+
+
+def test_the_variant_undoes_a_refused_confirmation_from_the_first_step_to_the_last() -> None:
+    steps, sagas = FakeSteps({"confirm": [REFUSED]}), FakeSagas()
+    drive(saga(), steps, sagas, Variant.COMPENSATION_IN_WRONG_ORDER)
+    assert steps.done == ["reserve", "pay", "release", "refund"]
+    assert sagas.ended == [Status.COMPENSATED]
+
+
+@pytest.mark.parametrize(
+    "variant", [Variant.CONFIRM_REFUSAL_KEEPS_PAYMENT, Variant.COMPENSATION_IN_WRONG_ORDER]
+)
+def test_both_variants_unwind_a_declined_card_as_they_should(variant: Variant) -> None:
+    steps, sagas = FakeSteps({"pay": [REFUSED]}), FakeSagas()
+    drive(saga(), steps, sagas, variant)
+    assert steps.done == ["reserve", "release"]
+
+
 FAILURE = st.sampled_from(["none", "refused", "silent"])
 
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from scenarios.sagas.test_unwind import killed, released
 from target_app.orders.order_store import Line, NewOrder, OrderTables
 from target_app.orders.payment_queue import DurablePaymentQueue
 from target_app.orders.saga import LeaseLost, Saga, Step
@@ -16,6 +17,7 @@ from target_app.payments.store import PaymentTable
 from target_app.service.configuration import DatabaseSettings
 from target_app.service.database import Database
 from target_app.service.metrics import Metrics
+from target_app.variants import Variant
 from tests.target_app import real_postgres
 
 pytestmark = pytest.mark.stack
@@ -159,6 +161,48 @@ def test_before_its_limit_only_a_saga_that_turned_round_is_taken_to_be_undone(be
     bench(talk)
 
 
+def test_every_failed_try_is_in_the_log_of_its_step(bench: Any) -> None:
+    async def talk(here: Bench) -> None:
+        saga = await here.running()
+        await here.sagas.park(saga, 0.0, "no answer")
+        (again,) = await here.sagas.take_due(9)
+        await here.sagas.begin_compensation(again, Step.RESERVE_INVENTORY, "409: none")
+        await here.sagas.park(again, 0.0, "away")
+        rows = await here.database.fetch(
+            "SELECT step_name, status, error_message FROM saga_execution_log WHERE saga_id = $1 ORDER BY id",
+            saga.saga_id,
+        )
+        assert [tuple(row) for row in rows] == [
+            ("reserve-inventory", "STARTED", None),
+            ("reserve-inventory", "RETRYING", "no answer"),
+            ("reserve-inventory", "FAILED", "409: none"),
+            ("reserve-inventory", "COMPENSATION_RETRYING", "away"),
+        ]
+
+    bench(talk)
+
+
+def test_only_in_the_planted_defect_a_crash_changes_the_key_of_a_payment(bench: Any) -> None:
+    async def talk(here: Bench) -> None:
+        crashed, parked = await here.running(), await here.running()
+        await here.change(crashed.saga_id, "lease_until = now() - interval '1 ms'")
+        await here.sagas.park(parked, 0.0, "away")
+        for variants, changed in (
+            (frozenset[Variant](), set()),
+            (frozenset({Variant.CRASH_RESUMES_WITH_A_NEW_PAYMENT_KEY}), {crashed.saga_id}),
+        ):
+            sagas = SagaTables(
+                here.database, lease_s=0.0, timeout_s=LIMIT_S, wrote_events=lambda: None, variants=variants
+            )
+            taken = await sagas.take_due(9)
+            assert ids(taken) == {crashed.saga_id, parked.saga_id}
+            before = {saga.saga_id: saga.payment_key for saga in (crashed, parked)}
+            assert {saga.saga_id for saga in taken if saga.payment_key != before[saga.saga_id]} == changed
+            await here.change(parked.saga_id, "lease_owner = NULL, lease_until = NULL")
+
+    bench(talk)
+
+
 def test_what_failed_goes_to_the_end_of_the_line_whatever_its_age(bench: Any) -> None:
     async def talk(here: Bench) -> None:
         old, young = await here.place(2)
@@ -215,5 +259,38 @@ def test_an_order_has_its_first_event_in_the_outbox_unless_it_is_told_of_beside(
         await here.place(1)
         assert await here.database.fetchval("SELECT count(*) FROM saga_state") == 3
         assert await here.database.fetchval("SELECT count(*) FROM outbox") == 2
+
+    bench(talk)
+
+
+def test_what_a_drill_does_by_hand_is_for_sagas_that_can_still_be_paid(bench: Any) -> None:
+    """Of those that wait for their payment: not one that was queued before, nor one that has only just begun."""
+
+    async def talk(here: Bench) -> None:
+        waiting, queued, fresh = [await here.running() for _ in range(3)]
+        await here.database.execute("UPDATE orders SET card = 'tok_visa'")
+        declined = await here.running()
+        for saga in (waiting, queued, fresh, declined):
+            await here.sagas.step_done(saga, Step.RESERVE_INVENTORY, Step.PROCESS_PAYMENT)
+        await here.queue.put(replace(queued, current_step=Step.PROCESS_PAYMENT), "away")
+        assert ids(await here.queue.take_due(9)) == {queued.saga_id}
+        for saga in (waiting, queued, declined):
+            await here.change(saga.saga_id, "updated_at = now() - interval '1 minute'")
+        found = await here.database.fetch(released.moment.query)
+        assert [row["order_id"] for row in found] == [waiting.order_id]
+
+    bench(talk)
+
+
+def test_a_drill_sees_who_has_just_begun_a_step_and_is_still_in_hand(bench: Any) -> None:
+    async def talk(here: Bench) -> None:
+        fresh, old, away = [await here.running() for _ in range(3)]
+        for saga, age_s in ((fresh, -60), (old, 60), (away, -60)):  # however slow this machine is
+            await here.change(saga.saga_id, f"updated_at = clock_timestamp() - interval '{age_s} s'")
+        await here.sagas.step_done(old, Step.RESERVE_INVENTORY, Step.PROCESS_PAYMENT)
+        await here.change(old.saga_id, "updated_at = clock_timestamp() - interval '60 s'")
+        await here.change(away.saga_id, "lease_owner = NULL, current_step = 'confirm-order'")
+        found = {tuple(row) for row in await here.database.fetch(killed.moment.query)}
+        assert found == {("reserve-inventory", True)}
 
     bench(talk)

@@ -215,3 +215,12 @@ def test_no_connection_means_that_nothing_was_sent() -> None:
 
     with pytest.raises(NotSent):
         request(httpx.MockTransport(refuse))
+
+
+def test_a_payment_that_is_not_tried_again_tells_what_went_wrong_before() -> None:
+    remote = Remote(*[503] * 10, attempts=10)
+    with pytest.raises(Unsettled, match=r"^status 503: .*; then Circuit breaker is open"):
+        remote(remote.steps.process_payment)
+    assert len(remote.requests) == 5, "then the breaker opened"
+    with pytest.raises(Unsettled, match=r"^Circuit breaker is open"):
+        remote(remote.steps.process_payment)

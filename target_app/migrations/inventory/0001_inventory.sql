@@ -14,5 +14,6 @@ CREATE TABLE reservation (
     status     text NOT NULL CHECK (status IN ('RESERVED', 'CONFIRMED', 'RELEASED', 'REFUSED')),
     items      jsonb NOT NULL DEFAULT '[]',
     created_at timestamptz NOT NULL DEFAULT now(),
-    updated_at timestamptz NOT NULL DEFAULT now()
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    confirmed_at timestamptz  -- when it was sold, also if that has been taken back since
 );
