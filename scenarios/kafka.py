@@ -5,7 +5,7 @@ from harness.observing import Observation
 from harness.probes.kafka_leaders import KafkaLeaders
 from harness.probes.kafka_records import KafkaRecords
 from harness.probes.sql import SqlTable
-from scenarios.shop import observation
+from scenarios.readings import observation
 
 ORDER_EVENTS = "order-events"
 TOPICS = (ORDER_EVENTS, "compensation-events")

@@ -6,7 +6,8 @@ from harness.recording.records import Phase
 from harness.runner import Chaos, Load
 from scenarios.claims import universal
 from scenarios.profiles import Profile
-from scenarios.shop import PlaceOrder, observation
+from scenarios.readings import observation
+from scenarios.shop import PlaceOrder
 
 RATE_PER_S = 10.0
 

@@ -17,15 +17,8 @@ from harness.models.breaker import BreakerConfig
 from harness.runner import Chaos, Load
 from scenarios.claims import PLACE_ORDER, at_rest, universal
 from scenarios.profiles import Profile
-from scenarios.shop import (
-    BREAKER_EVENTS,
-    BREAKER_EVENTS_KEPT,
-    PAYMENTS_DONE,
-    PAYMENTS_FAILED,
-    PAYMENTS_REFUSED,
-    PlaceOrder,
-    observation,
-)
+from scenarios.readings import BREAKER_EVENTS, PAYMENTS_DONE, PAYMENTS_FAILED, PAYMENTS_REFUSED, observation
+from scenarios.shop import BREAKER_EVENTS_KEPT, PlaceOrder
 
 RATE_PER_S = 10.0
 GUIDE = "Circuit Breaker Issues"

@@ -15,7 +15,8 @@ from harness.faults.slow_links import AddedLatency
 from harness.runner import Chaos, Load
 from scenarios.claims import ORDERS, PLACE_ORDER, had_its_time, universal
 from scenarios.profiles import Profile
-from scenarios.shop import APPLIED_EVENTS, CONFIRMATIONS, EFFECTS, LAG, PlaceOrder, observation
+from scenarios.readings import APPLIED_EVENTS, CONFIRMATIONS, EFFECTS, LAG, observation
+from scenarios.shop import PlaceOrder
 
 RATE_PER_S = 10.0
 GUIDE = "Kafka Consumer Lag"

@@ -28,7 +28,8 @@ from harness.runner import Chaos, Load
 from scenarios.claims import ORDERS, PLACE_ORDER, STALL_MS_MAX, bounded, had_its_time, universal
 from scenarios.kafka import ORDER_EVENTS, RECORDS
 from scenarios.profiles import Profile
-from scenarios.shop import CONFIRMATIONS, LAG, PlaceOrder, observation
+from scenarios.readings import CONFIRMATIONS, LAG, observation
+from scenarios.shop import PlaceOrder
 
 RATE_PER_S = 15.0
 GUIDE = "Kafka Consumer Lag"

@@ -23,7 +23,7 @@ from scenarios.claims import NOT_DECLINED, ORDERS, PLACE_ORDER, bounded, univers
 from scenarios.limits.clients import READ_ORDER
 from scenarios.limits.flooding_clients import FloodingClients
 from scenarios.profiles import Profile
-from scenarios.shop import QUEUE_REJECTED, QUEUE_REMAINING, observation
+from scenarios.readings import QUEUE_REJECTED, QUEUE_REMAINING, observation
 
 GUIDE = "Service Throttling Under Load"
 # Small, because even a refusal is some milliseconds of processor time on its way through the gateway: ten times eight

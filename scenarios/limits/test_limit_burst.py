@@ -17,7 +17,8 @@ from scenarios.claims import PLACE_ORDER, universal
 from scenarios.limits.clients import READ_ORDER
 from scenarios.limits.greedy_client import BURST, HELD_BACK, ORDER_EVERY, GreedyClient
 from scenarios.profiles import Profile
-from scenarios.shop import ADMITTED_BY_EACH, STANDARD_CLIENT, STANDARD_LIMIT, observation
+from scenarios.readings import ADMITTED_BY_EACH, observation
+from scenarios.shop import STANDARD_CLIENT, STANDARD_LIMIT
 
 RATE_PER_S = 10.0
 # So that there are as many orders among them as ever.

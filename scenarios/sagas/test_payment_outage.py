@@ -33,7 +33,8 @@ from scenarios.claims import (
     universal,
 )
 from scenarios.profiles import Profile
-from scenarios.shop import PlaceOrder, observation
+from scenarios.readings import observation
+from scenarios.shop import PlaceOrder
 
 RATE_PER_S = 10.0
 GUIDE = "Saga Pattern Failures"

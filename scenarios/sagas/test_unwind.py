@@ -24,7 +24,8 @@ from harness.phases import Phases
 from harness.runner import Chaos, Load
 from scenarios.claims import LEDGER, ORDERS, PLACE_ORDER, SAGA_LOG, SAGA_UNCERTAIN, at_rest, universal
 from scenarios.profiles import Profile, ShopTimers
-from scenarios.shop import EFFECT_TIMES, GOOD_CARD, SAGA_STEPS, SAGAS_IN_HAND, PlaceOrder, observation
+from scenarios.readings import EFFECT_TIMES, SAGA_STEPS, SAGAS_IN_HAND, observation
+from scenarios.shop import GOOD_CARD, PlaceOrder
 
 # At each step some five orders wait then, half of them for their effect. Fewer than twenty sagas are worked on at once.
 RATE_PER_S = 10.0

@@ -15,7 +15,8 @@ from harness.settings import Settings
 from scenarios import shop
 from scenarios.claims import bounded, compared, universal
 from scenarios.profiles import CI
-from scenarios.shop import DECLINED_CARD, SOLD_OUT, SOLD_OUT_SKU, PlaceOrder, observation
+from scenarios.readings import observation
+from scenarios.shop import DECLINED_CARD, SOLD_OUT, SOLD_OUT_SKU, PlaceOrder
 
 
 def test_the_same_number_and_seed_make_the_same_order() -> None:
