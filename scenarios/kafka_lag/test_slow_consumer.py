@@ -61,6 +61,7 @@ behind = FallsBehind(group=group, effects=effects, fault=slow.title, at_least=TH
 
 @pytest.mark.scenario("lag-slow-consumer", guide=GUIDE)
 @pytest.mark.detects("lag-of-one-partition", by="high-consumer-lag-goes-off-in-time")
+@pytest.mark.detects("commit-before-effect", by="lag-counts-what-waits")
 @pytest.mark.detects("confirmation-per-delivery", by="customers-are-told-once")
 def test_a_consumer_that_falls_behind_is_told_of_in_time_and_catches_up(
     chaos: Chaos, profile: Profile
