@@ -171,9 +171,9 @@ class ConsoleNarrator:
         head.append(f"  {hold} of {len(findings)} claims hold", style="dim")
         self.console.print()
         say(self.console, head)
-        told: set[str] = set()
+        printed: set[str] = set()
         for finding in sorted(findings, key=lambda found: found.verdict.badness):
-            self._print_finding(finding, told)
+            self._print_finding(finding, printed)
         for label, told in (
             ("recorded", str(run_dir)),
             ("judge", f"drill judge {shlex.quote(str(run_dir))}"),
@@ -182,7 +182,7 @@ class ConsoleNarrator:
             say_whole(self.console, told, indent=2, label=label)
         self.console.print()
 
-    def _print_finding(self, finding: Finding, told: set[str]) -> None:
+    def _print_finding(self, finding: Finding, printed: set[str]) -> None:
         sentence = Text.assemble((MARKS[finding.verdict], STYLES[finding.verdict]), " ", finding.sentence)
         if finding.verdict is Verdict.PASS:
             say(self.console, sentence, indent=2, hanging=2)
@@ -194,9 +194,9 @@ class ConsoleNarrator:
         say(self.console, finding.because, indent=6, style=STYLES[finding.verdict].removeprefix("bold "))
         self._detail(finding.precision, "precision: ")
         for evidence in sorted(finding.evidence, key=_is_there):
-            if evidence not in told:
+            if evidence not in printed:
                 self._detail(evidence)
-        told.update(finding.evidence)
+        printed.update(finding.evidence)
         more = ", …" if len(finding.examples) > EXAMPLES_MAX else ""
         self._detail(", ".join(finding.examples[:EXAMPLES_MAX]) + more, "look at: ")
 
