@@ -125,7 +125,7 @@ def plan(timers: ShopTimers) -> list[Planned]:
 @pytest.mark.detects("confirm-refusal-keeps-payment", by="a-refusal-is-final-and-compensated")
 @pytest.mark.detects("compensation-in-wrong-order", by="a-refusal-is-final-and-compensated")
 @pytest.mark.detects("crash-resumes-with-a-new-payment-key", by="after-a-crash-no-effect-is-repeated")
-@pytest.mark.detects("commit-on-failure", by="every-event-takes-effect")
+@pytest.mark.detects("commit-on-failure", by="events-take-effect-in-order")
 def test_whatever_way_a_step_fails_its_order_ends_legally(chaos: Chaos, profile: Profile) -> None:
     """Compensation is tested where it is easy, at a declined card; customers meet it where it is hard."""
     phases = profile.unwind
