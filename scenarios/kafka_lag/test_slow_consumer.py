@@ -59,7 +59,7 @@ effects = Effects(reading=EFFECT_TIMES.name, records=RECORDS.name, topic=ORDER_E
 behind = FallsBehind(group=group, effects=effects, fault=slow.title, at_least=THRESHOLD + 1)
 
 
-@pytest.mark.scenario("lag-slow-consumer", guide=GUIDE)
+@pytest.mark.scenario("lag-slow-consumer", guide=GUIDE, gate=True)
 @pytest.mark.detects("lag-of-one-partition", by="high-consumer-lag-goes-off-in-time")
 @pytest.mark.detects("commit-before-effect", by="lag-counts-what-waits")
 @pytest.mark.detects("confirmation-per-delivery", by="customers-are-told-once")

@@ -71,7 +71,7 @@ goodput = Goodput(
 queue_was_full = QueueWasFull(reading=QUEUE_REMAINING.name)
 
 
-@pytest.mark.scenario("flood", guide=GUIDE)
+@pytest.mark.scenario("flood", guide=GUIDE, gate=True)
 @pytest.mark.detects("unbounded-request-queue", by="those-let-in-are-served-in-time")
 @pytest.mark.detects("reads-are-not-shed", by="reads-are-refused-first")
 @pytest.mark.detects("refused-after-the-work", by="nothing-rejected-happened")

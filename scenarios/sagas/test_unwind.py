@@ -121,7 +121,7 @@ def plan(timers: ShopTimers) -> list[Planned]:
     ]
 
 
-@pytest.mark.scenario("saga-unwind", guide=GUIDE)
+@pytest.mark.scenario("saga-unwind", guide=GUIDE, gate=True)
 @pytest.mark.detects("confirm-refusal-keeps-payment", by="a-refusal-is-final-and-compensated")
 @pytest.mark.detects("compensation-in-wrong-order", by="a-refusal-is-final-and-compensated")
 @pytest.mark.detects("crash-resumes-with-a-new-payment-key", by="after-a-crash-no-effect-is-repeated")
