@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import pytest
 
@@ -47,9 +48,8 @@ def orders_placed(shop: EmbeddedStack) -> Iterator[None]:
 
 def owners(shop: EmbeddedStack) -> list[int]:
     """How many partitions each member of the consumers' group owns."""
-    found = KafkaGroup(name="group", group=LAG.group).read(shop, timeout_s=5)
-    assert isinstance(found, dict)
-    return sorted(len(member["partitions"]) for member in found["members"])  # type: ignore[index,union-attr,arg-type,call-overload]
+    group = cast("Any", KafkaGroup(name="group", group=LAG.group).read(shop, timeout_s=5))
+    return sorted(len(member["partitions"]) for member in group["members"])
 
 
 @pytest.mark.parametrize("more", [MORE_CONSUMERS, MORE_GATEWAYS], ids=lambda more: more.service)
