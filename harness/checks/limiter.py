@@ -47,7 +47,7 @@ class AdmitsAsModelled:
             wrong,
             otherwise=figures,
             wrongly=figures,
-            precision=f"edges are known to {log.made_to_s + 2 * self.log.slack_s:.3f} s",
+            precision=f"edges are known to {log.made_to_s + 2 * log.slack_s:.3f} s",
         )
 
 
@@ -142,13 +142,12 @@ class RetryAfterIsHonest:
         wrong: list[str] = []
         early = looked_at = 0
         for interval, asked in log.intervals.items():
-            edge_s = (interval + 1) * log.config.period_s
+            comes_from_s, comes_to_s = log.refill_s(interval)
             for one in asked:
                 if one.admitted is not False:
                     continue
                 looked_at += 1
-                least_s = edge_s + log.made_from_s - self.log.slack_s - one.done_s
-                most_s = edge_s + log.made_to_s + self.log.slack_s - one.sent_s
+                least_s, most_s = comes_from_s - one.done_s, comes_to_s - one.sent_s
                 told_s = one.number(RETRY_AFTER)
                 if told_s is None or told_s < least_s or told_s > ceil(most_s):
                     wrong.append(one.key)
@@ -162,7 +161,7 @@ class RetryAfterIsHonest:
                 f"{len(wrong)} of {looked_at} refusals name no such wait; after that of {early} the client is refused "
                 "again"
             ),
-            precision=f"the refill is known to {log.made_to_s + 2 * self.log.slack_s:.3f} s",
+            precision=f"the refill is known to {log.made_to_s + 2 * log.slack_s:.3f} s",
         )
 
 

@@ -15,12 +15,12 @@ from harness.errors import ConfigError
 from harness.models.bucket import BucketConfig, BucketModel
 from harness.recording.history import History
 from harness.recording.records import Verdict
-from tests.histories import Drill
+from tests.histories import ANCHOR_WALL_NS, Drill
 
 BUCKET = BucketConfig(capacity=10, refill_tokens=10, period_s=8.0)
 LOG = LimitedClient(operation="read_order", client="standard-1", config=BUCKET)
 BEGIN_S = 30.4  # when the first request is sent
-REFILL_S = 1_000.0
+REFILL_S = ANCHOR_WALL_NS / 1e9 + BEGIN_S  # by the wall clock
 CHECKS: dict[str, Check] = {
     "admits": AdmitsAsModelled(log=LOG),
     "headers": HeadersTell(log=LOG),
@@ -43,27 +43,31 @@ class Request:
     took_s: float = 0.02
 
 
-def as_modelled() -> list[Request]:
-    """Once, then nothing for half of an interval, and then four a second through two refills."""
+def as_modelled(*, per_s: int = 4, set_by_s: float = 0.0) -> list[Request]:
+    """Once, then nothing for half of an interval, and then so many a second through two refills.
+
+    From 40 s of the run on the wall clock, by which the bucket is refilled, is set by this much.
+    """
     bucket = BucketModel(BUCKET, made_at_s=0.0)
     requests = []
-    for at_s in (0.0, *(4.1 + number / 4 for number in range(60))):
-        admitted = bucket.try_consume(at_s)
-        wait_s = bucket.next_refill_in_s(at_s)
+    for at_s in (0.0, *(4.1 + number / per_s for number in range(15 * per_s))):
+        wall_s = at_s + (set_by_s if BEGIN_S + at_s >= 40 else 0)
+        admitted = bucket.try_consume(wall_s)
+        wait_s = bucket.next_refill_in_s(wall_s)
         requests.append(
             Request(
                 at_s=at_s,
                 admitted=admitted,
-                remaining=str(bucket.available(at_s)),
-                reset=str(ceil(REFILL_S + at_s + wait_s)),
+                remaining=str(bucket.available(wall_s)),
+                reset=str(ceil(REFILL_S + wall_s + wait_s)),
                 retry_after="" if admitted else str(ceil(wait_s)),
             )
         )
     return requests
 
 
-def recorded(run_dir: Path, requests: list[Request]) -> History:
-    drill = Drill(run_dir)
+def recorded(run_dir: Path, requests: list[Request], *, set_by_s: float = 0.0) -> History:
+    drill = Drill(run_dir).heartbeat(set_by_s=set_by_s)
     for number, one in enumerate(requests):
         told = {
             "x-ratelimit-limit": one.limit,
@@ -207,6 +211,32 @@ def test_a_request_without_an_answer_may_have_taken_a_token(tmp_path: Path) -> N
     unheard = replace(requests[1], at_s=requests[1].at_s + 0.1, outcome="unknown")
     requests = [*requests[:2], unheard, *requests[2:]]
     assert CHECKS["admits"].check(recorded(tmp_path / "b", requests)).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("by_s", [0.4, -0.4])
+def test_nobody_is_convicted_by_a_wall_clock_that_was_set(tmp_path: Path, check: str, by_s: float) -> None:
+    history = recorded(tmp_path, as_modelled(set_by_s=by_s), set_by_s=by_s)
+    with pytest.raises(CannotSay, match="the wall clock was set"):
+        CHECKS[check].check(history)
+
+
+@pytest.mark.parametrize("by_s", [0.046, -0.046])
+def test_nobody_is_convicted_by_a_wall_clock_that_ran_off(tmp_path: Path, by_s: float) -> None:
+    """Half a thousandth, as a clock that is being disciplined may, in the minute and a half of a bucket's life."""
+    requests = [replace(one, took_s=0.005) for one in as_modelled(per_s=50, set_by_s=by_s)]
+    history = recorded(tmp_path, requests, set_by_s=by_s)
+    assert {name: verdict.value for name, verdict in verdicts(history).items()} == dict.fromkeys(
+        CHECKS, "PASS"
+    )
+
+
+def test_intervals_that_are_short_beside_what_the_clock_ran_off_tell_nothing(tmp_path: Path) -> None:
+    short = replace(LOG, config=replace(BUCKET, period_s=2.0))
+    requests = [one for one in as_modelled(per_s=50) if one.at_s > 5]
+    requests[0] = replace(requests[0], admitted=True)
+    with pytest.raises(CannotSay, match="ran 0.200 s off"):
+        short.load(recorded(tmp_path, requests, set_by_s=0.2))
 
 
 def nobody(_: list[Request]) -> list[Request]:
