@@ -235,7 +235,7 @@ def test_intervals_that_are_short_beside_what_the_clock_ran_off_tell_nothing(tmp
     short = replace(LOG, config=replace(BUCKET, period_s=2.0))
     requests = [one for one in as_modelled(per_s=50) if one.at_s > 5]
     requests[0] = replace(requests[0], admitted=True)
-    with pytest.raises(CannotSay, match="ran 0.200 s off"):
+    with pytest.raises(CannotSay, match=r"ran 0\.200 s off"):
         short.load(recorded(tmp_path, requests, set_by_s=0.2))
 
 
