@@ -135,6 +135,8 @@ class BreakerCountsEveryCall:
             none): well, with a failure, and with a refusal that says nothing of its health.
         unanswered: Words in the error of a call to which no answer was heard. What the callee made of such a call
             is not known here, so each may be one that it counted.
+        unmade: Words in the error of a call that the breaker permitted and ignored, and that somebody behind it did
+            not make: the callee never heard of it.
     """
 
     log: BreakerLog
@@ -142,17 +144,17 @@ class BreakerCountsEveryCall:
     failed: str
     refused: str
     unanswered: tuple[str, ...]
+    unmade: tuple[str, ...] = ()
 
     def check(self, history: History) -> Conclusion:
         """FAIL tells which kind of call was counted too often, or that calls went past the breaker."""
         events = self.log.load(history)
-        deaf = sum(
-            event.kind == ERROR and any(word in event.error for word in self.unanswered) for event in events
-        )
+        deaf = sum(event.kind == ERROR and _has(event, self.unanswered) for event in events)
+        unmade = sum(event.kind == IGNORED and _has(event, self.unmade) for event in events)
         counted = {
             "succeeded": sum(event.kind == SUCCESS for event in events),
             "failed": sum(event.kind == ERROR for event in events) - deaf,
-            "refused": sum(event.kind == IGNORED for event in events),
+            "refused": sum(event.kind == IGNORED for event in events) - unmade,
         }
         told = {
             "succeeded": counters.counted(history, self.answered),
@@ -170,9 +172,14 @@ class BreakerCountsEveryCall:
         if beside > 0:
             wrong.append(f"{beside} calls of which the breaker knows nothing")
         figures = ", ".join(f"{count} {kind}" for kind, count in counted.items())
+        never = f"; {deaf} were never answered{f' and {unmade} never made' if unmade else ''}"
         if wrong:
             return Conclusion(verdict=Verdict.FAIL, because=f"the breaker counted {'; '.join(wrong)}")
         return Conclusion(
             verdict=Verdict.PASS,
-            because=f"breaker and callee count the same calls: {figures}; {deaf} were never answered",
+            because=f"breaker and callee count the same calls: {figures}{never}",
         )
+
+
+def _has(event: BreakerEvent, words: tuple[str, ...]) -> bool:
+    return any(word in event.error for word in words)

@@ -78,6 +78,7 @@ def test_the_breaker_opens_on_the_call_that_its_settings_say(chaos: Chaos, profi
                     failed=PAYMENTS_FAILED.name,
                     refused=PAYMENTS_REFUSED.name,
                     unanswered=("no answer within", "no connection", "the connection broke"),
+                    unmade=("BulkheadFull",),
                 ),
                 counts_only_if=(*hazard, at_rest(phases)),
                 kind=Kind.LIVENESS,

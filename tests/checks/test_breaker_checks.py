@@ -192,7 +192,12 @@ def counted(tmp_path: Path, events: list[Event], **told: int | None) -> Conclusi
     for name, count in told.items():
         drill.reading(name, None if count is None else {"COUNT": float(count), "TOTAL_TIME": 1.5})
     check = BreakerCountsEveryCall(
-        log=LOG, answered="done", failed="failed", refused="refused", unanswered=("no answer",)
+        log=LOG,
+        answered="done",
+        failed="failed",
+        refused="refused",
+        unanswered=("no answer",),
+        unmade=("BulkheadFull",),
     )
     return check.check(drill.ended())
 
@@ -208,6 +213,18 @@ def test_a_call_that_was_never_answered_may_have_been_counted_there_as_anything(
     for number, told in enumerate(({"done": 2}, {"done": 1}, {"done": 1, "failed": 2})):
         all_told = {"done": 0, "failed": 1, "refused": None} | told
         assert counted(tmp_path / str(number), events, **all_told).verdict is Verdict.PASS
+
+
+def test_a_call_that_a_bulkhead_behind_the_breaker_did_not_make_reached_nobody(tmp_path: Path) -> None:
+    full = event(
+        "IGNORED_ERROR", 1.0, error="BulkheadFull: Bulkhead 'b' is full and does not permit further calls"
+    )
+    assert (
+        counted(tmp_path / "a", [*calls("+-"), full], done=1, failed=1, refused=None).verdict is Verdict.PASS
+    )
+    assert (
+        counted(tmp_path / "b", [*calls("+-~"), full], done=1, failed=1, refused=None).verdict is Verdict.FAIL
+    )
 
 
 @pytest.mark.parametrize(

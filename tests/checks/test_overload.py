@@ -339,3 +339,12 @@ def test_all_operations_may_be_counted_together(tmp_path: Path) -> None:
     drill.operation("o", 26, "rejected", status=503).reading("rejected", {"COUNT": 2.0})
     counted = RefusalsCounted(reading="rejected", operation="", status=503)
     assert counted.check(drill.ended()).verdict is Verdict.PASS
+
+
+def test_a_status_of_a_proxy_that_knows_nothing_is_no_refusal_of_the_target(tmp_path: Path) -> None:
+    drill = (
+        Drill(tmp_path).operation("refused", 26, "rejected", status=503).reading("rejected", {"COUNT": 1.0})
+    )
+    drill.operation("by the proxy", 27, "unknown", status=503, unclear=True)
+    counted = RefusalsCounted(reading="rejected", operation="", status=503)
+    assert counted.check(drill.ended()).verdict is Verdict.PASS
