@@ -34,7 +34,7 @@ class Asked:
 
     Attributes:
         sent_s, done_s: Between these it was decided; seconds since the client's first request was sent.
-        admitted: None if there was no answer: then it may have taken a token.
+        admitted: None if there was no answer, or none that says so: then it may have taken a token.
         told: The answer's headers about the limit, by their names in lower case.
         first, last: The intervals in which it can have been decided.
     """
@@ -186,13 +186,14 @@ class AskedForMore:
 
     Attributes:
         intervals: In how many, one after the other.
-        by: By how many at least.
+        by: By how many at least, of those that were answered clearly.
+        if_missing: It makes it easy for a limit to hold, and hard for a claim that more than the limit passes.
     """
 
     log: LimitedClient
     intervals: int = 2
     by: int = 10
-    if_missing: ClassVar[Missing] = Missing.VOIDS
+    if_missing: Missing = Missing.VOIDS
     only_for_rates: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -205,7 +206,10 @@ class AskedForMore:
     def seen(self, history: History) -> Seen:
         """Count what was surely asked for in each interval."""
         log = self.log.load(history)
-        counts = {interval: len(asked) for interval, asked in sorted(log.intervals.items())}
+        counts = {
+            interval: sum(one.admitted is not None for one in asked)
+            for interval, asked in sorted(log.intervals.items())
+        }
         wanted = self.log.config.capacity + self.by
         most = run = 0
         for interval in range(max(counts, default=0) + 1):
@@ -215,8 +219,8 @@ class AskedForMore:
         return Seen(
             ok=most >= self.intervals,
             sentence=(
-                f"{told} requests in the intervals of {self.log.client!r} (wanted {wanted} in {self.intervals} that "
-                "follow each other)"
+                f"{told} clear answers in the intervals of {self.log.client!r} (wanted {wanted} in {self.intervals} "
+                "that follow each other)"
             ),
         )
 
