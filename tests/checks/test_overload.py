@@ -141,6 +141,12 @@ def overwhelmed_for_good(flood: Flood) -> None:
         request.took_ms = 3_000
 
 
+def relapses(flood: Flood) -> None:
+    """Well for a second and a half, and then as ill as before."""
+    for number, request in enumerate(flood.heal):
+        request.took_ms = 200 if 2 <= number < 10 else 5_000
+
+
 def late_to_recover(flood: Flood) -> None:
     for request in flood.heal[:30]:
         request.outcome = "rejected"
@@ -179,6 +185,7 @@ CRIMES: list[tuple[Callable[[Flood], None], str]] = [
     (accepted_and_left_open, "goodput"),
     (overwhelmed_for_good, "recovers"),
     (late_to_recover, "recovers"),
+    (relapses, "recovers"),
     (silent_for_good, "recovers"),
     (counts_too_few, "counted"),
     (counts_too_many, "counted"),
