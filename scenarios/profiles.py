@@ -149,7 +149,7 @@ CI = Profile(
     flapping=Phases(warm_up_s=3, steady_s=7, impact_s=10, heal_s=15, converge_s=40, quiet_s=3),
     outage=Phases(warm_up_s=3, steady_s=7, impact_s=29, heal_s=18, converge_s=60, quiet_s=15),
     outages_s=(20.0, 4.0),
-    flooded=Phases(warm_up_s=3, steady_s=10.5, impact_s=6, heal_s=21, converge_s=40, quiet_s=3),
+    flooded=Phases(warm_up_s=3, steady_s=11.5, impact_s=6, heal_s=21, converge_s=40, quiet_s=3),
     limited=Phases(warm_up_s=3, steady_s=7, impact_s=7, heal_s=14, converge_s=40, quiet_s=3),
     unwind=Phases(warm_up_s=3, steady_s=6.5, impact_s=18.5, heal_s=15, converge_s=40, quiet_s=3),
     leader_lost=Phases(warm_up_s=3, steady_s=7, impact_s=19, heal_s=17, converge_s=40, quiet_s=3),

@@ -94,13 +94,15 @@ class Drill:
         error: str = "",
         status: int = 202,
         result: Mapping[str, str] | None = None,
+        unclear: bool = False,
         **detail: str | int,
     ) -> "Drill":
+        """One request. What is unknown of it is that it was never answered, or that the answer was unclear."""
         number, self._operations = self._operations, self._operations + 1
         sent_ns = at(at_s + late_ms / 1e3)
         intent = Intent(id=number, name=name, key=key, intended_ns=at(at_s), sent_ns=sent_ns, detail=detail)
         self.recorder.note(Stream.OPERATIONS, intent)
-        if outcome != "unknown":
+        if outcome != "unknown" or unclear:
             done = Done(
                 id=number,
                 done_ns=sent_ns + round(took_ms * 1e6),

@@ -32,7 +32,7 @@ class BreakerEvent:
     Attributes:
         kind: resilience4j's name of it.
         at_s: When it was noted, in seconds since 1970 by the target's wall clock.
-        stamp: The same as the target wrote it, for people who look it up.
+        stamp: The same as the target wrote it, for people who look it up. Java adds the zone's name in brackets.
         took_s: How long the call took, to the millisecond; 0 for what is no call that ended.
         change: Of a transition, the old and the new state.
         error: What the call failed with, or "".
@@ -97,7 +97,7 @@ class BreakerLog:
             change = item["stateTransition"] if item["type"] == TRANSITION else None
             return BreakerEvent(
                 kind=str(item["type"]),
-                at_s=datetime.fromisoformat(stamp).timestamp(),
+                at_s=datetime.fromisoformat(stamp.partition("[")[0]).timestamp(),
                 stamp=stamp,
                 took_s=float(item.get("durationInMs") or 0) / 1000,
                 change=None if change is None else _states(str(change)),

@@ -58,7 +58,8 @@ class RefusalsCounted:
     Attributes:
         reading: The counter, read at the end.
         operation: Which operation, or "" for all.
-        status: That a refusal has.
+        status: That a refusal has. Whoever was answered so and not told that nothing was done may have met a proxy that
+            knows of neither.
     """
 
     reading: str
@@ -70,7 +71,8 @@ class RefusalsCounted:
         count = counted(history, self.reading)
         named = pl.lit(value=True) if not self.operation else pl.col("name") == self.operation
         sent = history.operations.filter(named & was_sent())
-        refused = sent.filter(pl.col("status") == self.status).height
+        clearly = pl.col("outcome") == Outcome.REJECTED.value
+        refused = sent.filter(clearly & (pl.col("status") == self.status)).height
         unknown = sent.filter(pl.col("outcome") == Outcome.UNKNOWN.value).height
         if not refused:
             raise CannotSay(

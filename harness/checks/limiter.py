@@ -19,7 +19,11 @@ RETRY_AFTER = "retry-after"
 
 @dataclass(frozen=True, kw_only=True)
 class AdmitsAsModelled:
-    """In each interval as many requests pass as the bucket has tokens, and none is refused before they have."""
+    """In each interval as many requests pass as the bucket has tokens, and none is refused before they have.
+
+    A request that was not answered, or not clearly, may have taken a token. Where such requests are needed to make up
+    the number nobody knows whether the client got what it may.
+    """
 
     log: LimitedClient
 
@@ -27,6 +31,7 @@ class AdmitsAsModelled:
         """FAIL names the requests of an interval in which too many passed, or that were refused too early."""
         log = self.log.load(history)
         wrong: list[str] = []
+        unknown: list[int] = []
         told: list[str] = []
         for interval, asked in sorted(log.intervals.items()):
             tokens = log.tokens(interval)
@@ -38,16 +43,23 @@ class AdmitsAsModelled:
             if len(passed) > tokens:
                 wrong += [one.key for one in passed[tokens:]]
             wrong += [one.key for one in early]
+            if _may_have_been_fewer(log, interval, tokens):
+                unknown.append(interval)
         between = len(log.asked) - sum(map(len, log.intervals.values()))
         figures = (
             f"in the intervals of {self.log.client!r} passed {'; '.join(told)}, where {self.log.config.capacity} may; "
             f"{between} requests were decided around a refill and are counted on its kinder side"
         )
+        if unknown and not wrong:
+            raise CannotSay(
+                f"in {len(unknown)} of {len(log.intervals)} intervals fewer than {self.log.config.capacity} requests "
+                f"of {self.log.client!r} were seen to pass, and the others were not answered clearly: {figures}"
+            )
         return conclude(
             wrong,
             otherwise=figures,
             wrongly=figures,
-            precision=f"edges are known to {log.made_to_s + 2 * self.log.slack_s:.3f} s",
+            precision=f"edges are known to {log.made_to_s + 2 * log.slack_s:.3f} s",
         )
 
 
@@ -61,40 +73,68 @@ def _refused_early(one: Asked, log: ClientLog, interval: int, tokens: int) -> bo
     return sum(1 for _ in before) < tokens
 
 
+def _may_have_been_fewer(log: ClientLog, interval: int, tokens: int) -> bool:
+    """Whether only requests without a clear answer can have made up the number that may pass."""
+    touching = log.touching(interval)
+    passed = sum(one.admitted is True for one in touching)
+    return passed < tokens <= passed + sum(one.admitted is None for one in touching)
+
+
 @dataclass(frozen=True, kw_only=True)
 class HeadersTell:
     """Each answer says what the limit is, how many requests are left and when more come, and all of them agree.
 
     Left is one less with each request that passes; a refused one has none left; and all answers of an interval name the
-    same moment, a period after that of the interval before.
+    same moment, in whole seconds since 1970 and rounded up: when the bucket is refilled by the wall clock.
+
+    Attributes:
+        at_least: So many clear answers must have been looked at.
     """
 
     log: LimitedClient
+    at_least: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse to judge by nothing."""
+        if self.at_least < 1:
+            raise ConfigError(f"at_least must be at least 1, got {self.at_least}: no answer would be enough")
 
     def check(self, history: History) -> Conclusion:
         """FAIL names the answers that say something else."""
         log = self.log.load(history)
         answered = [one for one in log.asked if one.admitted is not None]
+        if len(answered) < self.at_least:
+            raise CannotSay(f"only {len(answered)} clear answers to look at, wanted {self.at_least}")
         wrong = {one.key: "has not the limit" for one in answered if one.number(LIMIT) != log.config.capacity}
-        resets: dict[int, int] = {}
         for interval, asked in sorted(log.intervals.items()):
             wrong |= _wrongly_left(asked, log.config.capacity)
-            for one in asked:
-                reset = one.number(RESET)
-                if one.admitted is None:
-                    continue
-                if reset is None or resets.setdefault(interval, reset) != reset:
-                    wrong[one.key] = "names another refill than those before it"
-            if interval in resets and interval - 1 in resets:
-                apart_s = resets[interval] - resets[interval - 1]
-                if abs(apart_s - log.config.period_s) >= 1:  # both are rounded up
-                    wrong[asked[0].key] = f"names a refill {apart_s} s after the one before"
+            wrong |= _wrong_refill(log, interval, asked)
         return conclude(
             list(wrong),
             otherwise=f"{len(answered)} answers tell limit, rest and refill as they were",
             wrongly=f"{len(wrong)} of {len(answered)} answers do not; the first {next(iter(wrong.values()), '')}",
-            precision="refills are told in whole seconds",
+            precision=(
+                f"refills are told in whole seconds, and known to {log.made_to_s + 2 * log.slack_s:.3f} s by the wall "
+                "clock"
+            ),
         )
+
+
+def _wrong_refill(log: ClientLog, interval: int, asked: list[Asked]) -> dict[str, str]:
+    """Whoever names another moment than that of the refill, or than those before it in the interval."""
+    wrong: dict[str, str] = {}
+    least_s, most_s = (log.began_wall_s + since_s for since_s in log.refill_s(interval))
+    told: int | None = None
+    for one in asked:
+        if one.admitted is None:
+            continue
+        reset = one.number(RESET)
+        told = reset if told is None else told
+        if reset is None or reset != told:
+            wrong[one.key] = "names another refill than those before it"
+        elif not least_s <= reset <= ceil(most_s):
+            wrong[one.key] = f"names a refill at {reset}, which comes at {least_s:.3f} to {most_s:.3f}"
+    return wrong
 
 
 def _wrongly_left(asked: list[Asked], capacity: int) -> dict[str, str]:
@@ -142,13 +182,12 @@ class RetryAfterIsHonest:
         wrong: list[str] = []
         early = looked_at = 0
         for interval, asked in log.intervals.items():
-            edge_s = (interval + 1) * log.config.period_s
+            comes_from_s, comes_to_s = log.refill_s(interval)
             for one in asked:
                 if one.admitted is not False:
                     continue
                 looked_at += 1
-                least_s = edge_s + log.made_from_s - self.log.slack_s - one.done_s
-                most_s = edge_s + log.made_to_s + self.log.slack_s - one.sent_s
+                least_s, most_s = comes_from_s - one.done_s, comes_to_s - one.sent_s
                 told_s = one.number(RETRY_AFTER)
                 if told_s is None or told_s < least_s or told_s > ceil(most_s):
                     wrong.append(one.key)
@@ -162,7 +201,7 @@ class RetryAfterIsHonest:
                 f"{len(wrong)} of {looked_at} refusals name no such wait; after that of {early} the client is refused "
                 "again"
             ),
-            precision=f"the refill is known to {log.made_to_s + 2 * self.log.slack_s:.3f} s",
+            precision=f"the refill is known to {log.made_to_s + 2 * log.slack_s:.3f} s",
         )
 
 
@@ -171,7 +210,7 @@ class TwiceAroundARefill:
     """Around a refill nearly twice the limit passes within one period: what was left, and all of what came.
 
     Attributes:
-        at_least: So many must have passed within some period, by the client's own clock.
+        at_least: So many must have passed within some period, surely and by the client's own clock.
     """
 
     log: LimitedClient
@@ -188,18 +227,28 @@ class TwiceAroundARefill:
     def check(self, history: History) -> Conclusion:
         """FAIL if no period has so many: then the limit holds at any time, and not only from refill to refill."""
         log = self.log.load(history)
-        passed = sorted((one for one in log.asked if one.admitted), key=lambda one: one.done_s)
-        most, most_s, begin = 0, 0.0, 0
-        for end, last in enumerate(passed):
-            while last.done_s - passed[begin].done_s > log.config.period_s:
-                begin += 1
-            if end - begin + 1 > most:
-                most, most_s = end - begin + 1, last.done_s - passed[begin].done_s
+        passed = [one for one in log.asked if one.admitted]
+        most, most_s = max(
+            (_surely_within(passed, first, log.config.period_s) for first in passed), default=(0, 0.0)
+        )
         figures = (
-            f"up to {most} requests passed within {most_s:.1f} s, by when they were answered, where "
-            f"{log.config.capacity} may in {log.config.period_s:g} s"
+            f"up to {most} requests passed within {most_s:.1f} s, from the first being sent to the last being "
+            f"answered, where {log.config.capacity} may in {log.config.period_s:g} s"
         )
         enough = most >= self.at_least
         return conclude(
             [] if enough else [one.key for one in passed], otherwise=figures, wrongly=f"only {figures}"
         )
+
+
+def _surely_within(passed: list[Asked], first: Asked, period_s: float) -> tuple[int, float]:
+    """How many were decided within a period from when one was sent, and in what time.
+
+    What is counted by answers alone may have been decided long before, where these were held up.
+    """
+    done_s = [
+        one.done_s - first.sent_s
+        for one in passed
+        if one.sent_s >= first.sent_s and one.done_s - first.sent_s < period_s
+    ]
+    return len(done_s), max(done_s, default=0.0)

@@ -15,14 +15,17 @@ import msgspec
 import polars as pl
 
 from harness.checks import CannotSay, Missing, Seen
-from harness.checks.moments import was_sent
+from harness.checks.moments import wall_ahead_ns, was_sent
 from harness.clock import NS_PER_S
 from harness.errors import ConfigError
 from harness.models.bucket import BucketConfig, BucketModel
+from harness.recording.episodes import Span
 from harness.recording.history import History
 from harness.recording.records import Outcome
 
 TOO_MANY_REQUESTS = 429
+# Of a period: with more, nobody knows in which of them a request was decided.
+SLACK_SHARE_MAX = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +34,7 @@ class Asked:
 
     Attributes:
         sent_s, done_s: Between these it was decided; seconds since the client's first request was sent.
-        admitted: None if there was no answer: then it may have taken a token.
+        admitted: None if there was no answer, or none that says so: then it may have taken a token.
         told: The answer's headers about the limit, by their names in lower case.
         first, last: The intervals in which it can have been decided.
     """
@@ -56,12 +59,16 @@ class ClientLog:
 
     Attributes:
         made_from_s, made_to_s: Between these its bucket was made.
+        slack_s: How far the clock by which the target counts may have run off the one of the recording.
+        began_wall_s: What the wall clock said when the first request was sent, give or take the slack.
     """
 
     config: BucketConfig
     asked: tuple[Asked, ...]
     made_from_s: float
     made_to_s: float
+    slack_s: float
+    began_wall_s: float
 
     @cached_property
     def intervals(self) -> dict[int, list[Asked]]:
@@ -76,6 +83,11 @@ class ClientLog:
         """Those that can have been decided in an interval."""
         return [one for one in self.asked if one.first <= interval <= one.last]
 
+    def refill_s(self, interval: int) -> tuple[float, float]:
+        """When the tokens after an interval come: not before, and not after."""
+        edge_s = (interval + 1) * self.config.period_s
+        return edge_s + self.made_from_s - self.slack_s, edge_s + self.made_to_s + self.slack_s
+
     def tokens(self, interval: int) -> int:
         """How many tokens there are at the beginning of an interval, by the reference."""
         return BucketModel(self.config, made_at_s=0.0).available((interval + 0.5) * self.config.period_s)
@@ -89,7 +101,8 @@ class LimitedClient:
         operation: What they are called in the recording.
         client: As `client` in their details.
         config: Of the bucket; each refill fills it, so that no interval depends on the one before.
-        slack_s: How far a wall clock by which the target counts may run off the one of the recording within the drill.
+        slack_s: How far the wall clock, by which the target counts, may run off the one of the recording without the
+            heartbeat seeing it. What that saw comes on top.
     """
 
     operation: str
@@ -104,7 +117,7 @@ class LimitedClient:
                 f"a refill must fill the bucket, got {self.config.refill_tokens} of {self.config.capacity}: what is in "
                 "it would depend on requests of which nobody knows in which interval they were decided."
             )
-        if not 0 <= self.slack_s < self.config.period_s / 10:
+        if not 0 <= self.slack_s < self.config.period_s * SLACK_SHARE_MAX:
             raise ConfigError(
                 f"slack_s must be at least 0 and below a tenth of the period ({self.config.period_s:g} s), got "
                 f"{self.slack_s}: nobody would know in which interval a request was decided."
@@ -114,7 +127,8 @@ class LimitedClient:
         """Its requests.
 
         Raises:
-            CannotSay: There are none, or nobody knows when the bucket was made, or whether it was made anew.
+            CannotSay: There are none, or nobody knows when the bucket was made, or whether it was made anew, or the
+                clock by which it was refilled was set or ran away.
         """
         rows = _rows(history, self.operation, self.client)
         if not rows:
@@ -132,6 +146,8 @@ class LimitedClient:
             raise CannotSay(
                 f"{self.client!r} was silent for a whole period: its bucket may have been made anew"
             )
+        ahead_ns = wall_ahead_ns(history, Span(begin_ns, rows[-1]["sent_ns"]))
+        slack_s = self._slack_s(ahead_ns)
         asked = tuple(
             Asked(
                 key=row["key"],
@@ -139,12 +155,29 @@ class LimitedClient:
                 done_s=done_s,
                 admitted=_admitted(row),
                 told=_told(row),
-                first=max(0, int((sent_s - made_to_s - self.slack_s) // period_s)),
-                last=_interval(done_s + self.slack_s, period_s) if number else 0,
+                first=max(0, int((sent_s - made_to_s - slack_s) // period_s)),
+                last=_interval(done_s + slack_s, period_s) if number else 0,
             )
             for number, (row, (sent_s, done_s)) in enumerate(zip(rows, times, strict=True))
         )
-        return ClientLog(config=self.config, asked=asked, made_from_s=0.0, made_to_s=made_to_s)
+        return ClientLog(
+            config=self.config,
+            asked=asked,
+            made_from_s=0.0,
+            made_to_s=made_to_s,
+            slack_s=slack_s,
+            began_wall_s=(begin_ns + sum(ahead_ns) / 2) / NS_PER_S,
+        )
+
+    def _slack_s(self, ahead_ns: tuple[int, int]) -> float:
+        drift_s = (ahead_ns[1] - ahead_ns[0]) / NS_PER_S
+        slack_s = self.slack_s + drift_s
+        if slack_s >= self.config.period_s * SLACK_SHARE_MAX:
+            raise CannotSay(
+                f"the wall clock ran {drift_s:.3f} s off meanwhile, too far for intervals of {self.config.period_s:g} "
+                "s: nobody knows in which of them a request was decided"
+            )
+        return slack_s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,13 +186,14 @@ class AskedForMore:
 
     Attributes:
         intervals: In how many, one after the other.
-        by: By how many at least.
+        by: By how many at least, of those that were answered clearly.
+        if_missing: It makes it easy for a limit to hold, and hard for a claim that more than the limit passes.
     """
 
     log: LimitedClient
     intervals: int = 2
     by: int = 10
-    if_missing: ClassVar[Missing] = Missing.VOIDS
+    if_missing: Missing = Missing.VOIDS
     only_for_rates: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -172,7 +206,10 @@ class AskedForMore:
     def seen(self, history: History) -> Seen:
         """Count what was surely asked for in each interval."""
         log = self.log.load(history)
-        counts = {interval: len(asked) for interval, asked in sorted(log.intervals.items())}
+        counts = {
+            interval: sum(one.admitted is not None for one in asked)
+            for interval, asked in sorted(log.intervals.items())
+        }
         wanted = self.log.config.capacity + self.by
         most = run = 0
         for interval in range(max(counts, default=0) + 1):
@@ -182,8 +219,8 @@ class AskedForMore:
         return Seen(
             ok=most >= self.intervals,
             sentence=(
-                f"{told} requests in the intervals of {self.log.client!r} (wanted {wanted} in {self.intervals} that "
-                "follow each other)"
+                f"{told} clear answers in the intervals of {self.log.client!r} (wanted {wanted} in {self.intervals} "
+                "that follow each other)"
             ),
         )
 

@@ -7,7 +7,7 @@ cannot say anything, and is told so here rather than in every check.
 import polars as pl
 
 from harness.checks import CannotSay
-from harness.checks.silence import refuse_silence
+from harness.checks.silence import SILENCE_MS_MAX, refuse_silence
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.load.operations import NOT_SENT
 from harness.recording.episodes import FaultEpisode, Span
@@ -101,6 +101,36 @@ def on_run_clock(history: History, wall_ms: pl.Expr) -> pl.Expr:
             "wrote down by it happened"
         )
     return (wall_ms * NS_PER_MS).round().cast(pl.Int64) + history.wall_offset_ns
+
+
+def wall_ahead_ns(history: History, span: Span) -> tuple[int, int]:
+    """How far the wall clock was ahead of the run's own within a span: at least, and at most.
+
+    The run's own clock never jumps, so a stretch of time that the target measured by the wall clock is known no better
+    than the two differ. That they do is nobody's crime: a clock that is being disciplined runs 46 ms off in a minute
+    and a half.
+
+    Raises:
+        CannotSay: The wall clock was set meanwhile, or nobody knows whether it was.
+    """
+    told = [beat for beat in history.machine if beat.wall_ns]
+    refuse_silence(told, span, "the wall clock")
+    # With the beats on either side: a clock that is set just after the first moment was so by the next beat.
+    around_ns = round(SILENCE_MS_MAX * NS_PER_MS)
+    ahead = [
+        beat.wall_ns - beat.at_ns
+        for beat in told
+        if span.start_ns - around_ns <= beat.at_ns <= span.end_ns + around_ns
+    ]
+    if not ahead:
+        raise CannotSay("the machine's heartbeat does not tell whether the wall clock was set meanwhile")
+    least, most = min(ahead), max(ahead)
+    if most - least > WALL_DRIFT_NS_MAX:
+        raise CannotSay(
+            f"the wall clock was set by {(most - least) / NS_PER_S:.3f} s meanwhile: nobody knows how long what the "
+            "target measured by it took"
+        )
+    return least, most
 
 
 def was_sent() -> pl.Expr:

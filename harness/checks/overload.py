@@ -22,6 +22,8 @@ from harness.errors import ConfigError
 from harness.recording.history import History
 from harness.recording.records import Outcome, Phase, Verdict
 
+# What a refusal for want of room is answered with.
+SERVICE_UNAVAILABLE = 503
 # Of a hundred requests one may be unlucky: a bound on a 99th percentile.
 UNLUCKY_MAX = 0.01
 # Those at work when a phase begins end in it, too. Whoever does still more can do more than was said.
@@ -38,6 +40,11 @@ def _sent(history: History, operation: str, phase: Phase) -> pl.DataFrame:
     if sent.is_empty():
         raise CannotSay(f"no {operation or 'operation'} was sent in {phase.value}")
     return sent.with_columns(_took_ms().alias("took_ms"))
+
+
+def _was_refused(status: int) -> pl.Expr:
+    """For want of room, and clearly: who was told that there is no such order was not told to come again."""
+    return (pl.col("outcome") == Outcome.REJECTED.value) & (pl.col("status") == status)
 
 
 def _p99(took_ms: pl.Series) -> str:
@@ -60,11 +67,12 @@ class QueueWasFull:
     Attributes:
         reading: `{"VALUE": room}`, watched.
         share_min: Of the readings in impact that must have found none.
+        if_missing: Room makes it easy to serve everybody, and needless to refuse one before another.
     """
 
     reading: str
     share_min: float = 0.5
-    if_missing: ClassVar[Missing] = Missing.VOIDS
+    if_missing: Missing = Missing.VOIDS
     only_for_rates: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -95,12 +103,14 @@ class RefusedAtOnce:
     """Who is not served is told so, and soon: a client that waits for nothing cannot try elsewhere.
 
     Attributes:
-        within_ms: For 99 of 100 that were not served in impact. One that was never answered, or not clearly, was not
-            told.
+        within_ms: For 99 of 100 that were not served in impact. One that was never answered, or not clearly, or with
+            another status was not told.
+        status: That such a refusal has.
     """
 
     operation: str
     within_ms: float
+    status: int = SERVICE_UNAVAILABLE
 
     def __post_init__(self) -> None:
         """Refuse a bound that is none."""
@@ -112,7 +122,7 @@ class RefusedAtOnce:
         unserved = sent.filter(pl.col("outcome") != Outcome.OK.value)
         if unserved.is_empty():
             raise CannotSay(f"all {sent.height} requests of impact were served: nobody had to be refused")
-        refused = unserved.filter(pl.col("outcome") == Outcome.REJECTED.value)
+        refused = unserved.filter(_was_refused(self.status))
         late = refused.filter(pl.col("took_ms") > self.within_ms)
         untold = unserved.height - refused.height
         figures = (
@@ -240,30 +250,40 @@ class ShedFirst:
     Attributes:
         first: Requests that are refused first.
         kept: Those that are served instead.
-        at_least: So many of each must have been sent in impact.
+        at_least: So many of each must have been served or refused in impact.
+        status: That a refusal for want of room has. What became of others says nothing of who comes first.
     """
 
     first: str
     kept: str
     at_least: int = 100
+    status: int = SERVICE_UNAVAILABLE
 
     def check(self, history: History) -> Conclusion:
         """FAIL unless surely more of those that matter were served."""
         shares: dict[str, Share] = {}
+        untold = refused = 0
         for operation in (self.first, self.kept):
             sent = _sent(history, operation, Phase.IMPACT)
-            if sent.height < self.at_least:
-                raise CannotSay(f"only {sent.height} {operation} were sent in impact, wanted {self.at_least}")
-            shares[operation] = share_of(
-                sent.filter(pl.col("outcome") == Outcome.OK.value).height, sent.height
-            )
+            served_here = sent.filter(pl.col("outcome") == Outcome.OK.value).height
+            refused_here = sent.filter(_was_refused(self.status)).height
+            told = served_here + refused_here
+            if told < self.at_least:
+                raise CannotSay(
+                    f"only {told} of {sent.height} {operation} were served or refused in impact, wanted {self.at_least}"
+                )
+            shares[operation] = share_of(served_here, told)
+            refused += refused_here
+            untold += sent.height - told
+        if not refused:
+            raise CannotSay("all requests of impact were served: nobody had to be refused first")
         first, kept = shares[self.first], shares[self.kept]
         surely = least_drop(kept, first) > 0
         return Conclusion(
             verdict=Verdict.PASS if surely else Verdict.FAIL,
             because=(
                 f"{kept.value:.1%} of {self.kept} and {first.value:.1%} of {self.first} were served in impact"
-                f"{'' if surely else ', which is not surely less'}"
+                f"{'' if surely else ', which is not surely less'}; {untold} were neither served nor refused"
             ),
             precision=f"with 95 % intervals: {kept} and {first}",
         )

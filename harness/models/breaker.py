@@ -152,14 +152,14 @@ class BreakerModel:
                 self._opened_at_s = at_s  # what is in the window stays there to be seen
             case BreakerState.HALF_OPEN:
                 self._permits_left = self.config.permitted_number_of_calls_in_half_open_state
-                self._begin_window(self._permits_left, minimum=self._permits_left)
+                self._begin_window(self._permits_left)
             case BreakerState.CLOSED:
                 self._begin_window(self.config.sliding_window_size)
 
-    def _begin_window(self, size: int, *, minimum: int | None = None) -> None:
+    def _begin_window(self, size: int) -> None:
         self._window: deque[_Call] = deque(maxlen=size)
         # A window that holds fewer calls than the minimum would never say anything.
-        self._minimum = min(self.config.minimum_number_of_calls, size) if minimum is None else minimum
+        self._minimum = min(self.config.minimum_number_of_calls, size)
 
     def _rate(self, count: int) -> float:
         return 100.0 * count / len(self._window) if len(self._window) >= self._minimum else -1.0

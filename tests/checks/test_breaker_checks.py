@@ -1,9 +1,9 @@
 """A breaker is convicted by the call on which it should have changed its state, and only by that."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,69 +12,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.checks import CannotSay, Conclusion
-from harness.checks.breaker import BreakerAsModelled, BreakerCountsEveryCall
-from harness.checks.breaker_log import BreakerLog, KeptCalling
+from harness.checks.breaker import BreakerCountsEveryCall
+from harness.checks.breaker_log import KeptCalling
 from harness.errors import ConfigError
-from harness.models.breaker import BreakerConfig
 from harness.recording.records import Verdict
 from target_app.service.breaker import BreakerSettings, CallNotPermitted, CircuitBreaker
 from target_app.service.metrics import Metrics
 from target_app.variants import Variant
+from tests.checks.breaker_history import LOG, ONE_THREAD, Event, calls, change, event, innocent, judged, stamp
 from tests.histories import Drill
-
-Event = dict[str, Any]
-LOG = BreakerLog(reading="events", kept_max=500)
-CONFIG = BreakerConfig(wait_duration_in_open_state_s=2.0)
-COUNTED = ("done", "failed", "refused")
-
-
-def event(
-    kind: str, at_s: float, *, took_ms: int | None = 50, change: str | None = None, error: str = ""
-) -> Event:
-    return {
-        "circuitBreakerName": "paymentService",
-        "type": kind,
-        "creationTime": datetime.fromtimestamp(1_790_000_000 + at_s, UTC).isoformat(timespec="microseconds"),
-        "errorMessage": error or None,
-        "durationInMs": took_ms,
-        "stateTransition": change,
-    }
-
-
-def calls(kinds: str, since_s: float = 0.0) -> Iterator[Event]:
-    """One call each tenth of a second: `+` went well, `-` failed, `x` was not permitted, `~` was ignored."""
-    words = {"+": "SUCCESS", "-": "ERROR", "x": "NOT_PERMITTED", "~": "IGNORED_ERROR"}
-    for number, kind in enumerate(kinds):
-        yield event(words[kind], since_s + number / 10)
-
-
-def change(at_s: float, states: str) -> Event:
-    return event("STATE_TRANSITION", at_s, took_ms=None, change=states)
-
-
-def innocent() -> list[Event]:
-    """Opens on the fifth failure, probes after its wait, closes on the third probe."""
-    return [
-        *calls("+++++-----", 0.0),
-        event("FAILURE_RATE_EXCEEDED", 0.9, took_ms=None),
-        change(0.9, "CLOSED_TO_OPEN"),
-        *calls("xx-x", 1.0),
-        change(3.0, "OPEN_TO_HALF_OPEN"),
-        *calls("+x~-+", 3.1),
-        change(3.5, "HALF_OPEN_TO_CLOSED"),
-        *calls("++-+", 4.0),
-    ]
-
-
-def judged(tmp_path: Path, events: Any, check: BreakerAsModelled | None = None) -> Conclusion:
-    history = Drill(tmp_path).reading("events", events).ended()
-    return (check or BreakerAsModelled(log=LOG, config=CONFIG)).check(history)
 
 
 def test_a_breaker_that_follows_its_settings_is_innocent(tmp_path: Path) -> None:
     found = judged(tmp_path, innocent())
     assert found.verdict is Verdict.PASS
-    assert "opened 1 times, probed 1 times and closed 1 times" in found.because
+    assert "opened 3 times, probed 3 times and closed 2 times" in found.because
 
 
 def never_opens(events: list[Event]) -> None:
@@ -90,7 +42,7 @@ def opens_a_call_early(events: list[Event]) -> None:
 
 
 def probes_too_soon(events: list[Event]) -> None:
-    events[16]["creationTime"] = event("", 2.0)["creationTime"]
+    events[16]["creationTime"] = stamp(2.0)
     del events[17:]
 
 
@@ -147,6 +99,11 @@ def test_a_breaker_that_does_not_is_guilty(tmp_path: Path, crime: Callable[[list
         ({"circuitBreakerEvents": []}, "no list"),
         ([{"type": "ERROR"}], "cannot be read"),
         ([{"type": "RESET", "creationTime": "2026-01-01T00:00:00Z"}], "no breaker event known here"),
+        (
+            [*calls("-----"), change(0.4, "CLOSED_TO_OPEN")],
+            "no reason to open again on its probes or to close",
+        ),
+        (innocent()[:24], "no reason to open again"),
         ([event("ERROR", 5.0), event("ERROR", 1.0)], "goes back in time"),
         ([event("ERROR", 5.0, took_ms=2000)], "as long as a slow one"),
         ([*innocent()[:17], event("SUCCESS", 3.2, took_ms=2900)], "began before the breaker opened"),
@@ -160,19 +117,19 @@ def test_what_cannot_be_told_is_not_judged(tmp_path: Path, events: Any, why: str
 def test_without_a_final_reading_nothing_is_said(tmp_path: Path) -> None:
     history = Drill(tmp_path).ended()
     with pytest.raises(CannotSay, match="no final reading"):
-        BreakerAsModelled(log=LOG, config=CONFIG).check(history)
+        ONE_THREAD.check(history)
 
 
 def test_a_slack_as_long_as_the_wait_is_refused() -> None:
     with pytest.raises(ConfigError, match="does not wait at all would pass"):
-        BreakerAsModelled(log=LOG, config=CONFIG, slack_s=2.0)
+        replace(ONE_THREAD, slack_s=2.0)
 
 
 # The shop's own breaker, whose state machine is a library's: reference and library are two readings of one rule. ------
 
 
 class Clock:
-    now = 1000.0
+    now = 1.0
 
     def monotonic(self) -> float:
         return self.now
@@ -195,7 +152,7 @@ def shop_log(script: list[tuple[bool, float]], variants: frozenset[Variant] = fr
             with suppress(RuntimeError, CallNotPermitted):
                 await breaker.call(lambda failed=failed: work(failed))  # type: ignore[misc] # bound early
             for noted in list(breaker._events)[before:]:
-                noted["creationTime"] = event("", clock.now)["creationTime"]
+                noted["creationTime"] = stamp(clock.now)
 
     asyncio.run(all_calls())
     return list(breaker._events)
@@ -211,16 +168,18 @@ def test_the_shops_breaker_is_innocent_whatever_happens_to_it(
 ) -> None:
     events = shop_log(script)
     run_dir = tmp_path_factory.mktemp("run")
-    if any(noted["type"] == "STATE_TRANSITION" for noted in events):
+    changes = {noted["stateTransition"] for noted in events}
+    if changes >= {"CLOSED_TO_OPEN", "HALF_OPEN_TO_OPEN", "HALF_OPEN_TO_CLOSED"}:
         assert judged(run_dir, events).verdict is Verdict.PASS
     else:
-        with pytest.raises(CannotSay, match="no reason to open"):
+        with pytest.raises(CannotSay, match="gave the breaker no reason to"):
             judged(run_dir, events)
 
 
 def test_the_defect_of_opening_above_the_threshold_is_told_apart(tmp_path: Path) -> None:
     defect = frozenset({Variant.BREAKER_OPENS_ABOVE_ITS_THRESHOLD})
-    script = [(False, 0.1)] * 10 + [(True, 0.1)] * 12
+    probes = [[(failed, 2.6)] + [(failed, 0.1)] * 2 for failed in (True, False)]
+    script = [(False, 0.1)] * 10 + [(True, 0.1)] * 12 + probes[0] + probes[1]
     assert judged(tmp_path / "clean", shop_log(script)).verdict is Verdict.PASS
     assert judged(tmp_path / "defect", shop_log(script, defect)).verdict is Verdict.FAIL
 
@@ -233,15 +192,20 @@ def counted(tmp_path: Path, events: list[Event], **told: int | None) -> Conclusi
     for name, count in told.items():
         drill.reading(name, None if count is None else {"COUNT": float(count), "TOTAL_TIME": 1.5})
     check = BreakerCountsEveryCall(
-        log=LOG, answered="done", failed="failed", refused="refused", unanswered=("no answer",)
+        log=LOG,
+        answered="done",
+        failed="failed",
+        refused="refused",
+        unanswered=("no answer",),
+        unmade=("BulkheadFull",),
     )
     return check.check(drill.ended())
 
 
 def test_a_breaker_that_counts_what_was_answered_is_innocent(tmp_path: Path) -> None:
-    found = counted(tmp_path, innocent(), done=10, failed=8, refused=1)
+    found = counted(tmp_path, innocent(), done=16, failed=13, refused=1)
     assert found.verdict is Verdict.PASS
-    assert "10 succeeded, 8 failed, 1 refused" in found.because
+    assert "16 succeeded, 13 failed, 1 refused" in found.because
 
 
 def test_a_call_that_was_never_answered_may_have_been_counted_there_as_anything(tmp_path: Path) -> None:
@@ -251,12 +215,24 @@ def test_a_call_that_was_never_answered_may_have_been_counted_there_as_anything(
         assert counted(tmp_path / str(number), events, **all_told).verdict is Verdict.PASS
 
 
+def test_a_call_that_a_bulkhead_behind_the_breaker_did_not_make_reached_nobody(tmp_path: Path) -> None:
+    full = event(
+        "IGNORED_ERROR", 1.0, error="BulkheadFull: Bulkhead 'b' is full and does not permit further calls"
+    )
+    assert (
+        counted(tmp_path / "a", [*calls("+-"), full], done=1, failed=1, refused=None).verdict is Verdict.PASS
+    )
+    assert (
+        counted(tmp_path / "b", [*calls("+-~"), full], done=1, failed=1, refused=None).verdict is Verdict.FAIL
+    )
+
+
 @pytest.mark.parametrize(
     ("told", "crime"),
     [
-        ({"done": 10, "failed": 7, "refused": 2}, "8 that failed and the callee 7"),
-        ({"done": 12, "failed": 8, "refused": 1}, "2 calls of which the breaker knows nothing"),
-        ({"done": 9, "failed": 8, "refused": 1}, "10 that succeeded and the callee 9"),
+        ({"done": 16, "failed": 12, "refused": 2}, "13 that failed and the callee 12"),
+        ({"done": 18, "failed": 13, "refused": 1}, "2 calls of which the breaker knows nothing"),
+        ({"done": 15, "failed": 13, "refused": 1}, "16 that succeeded and the callee 15"),
     ],
 )
 def test_a_breaker_that_counts_something_else_is_guilty(
@@ -283,8 +259,8 @@ def test_without_the_callees_count_nothing_is_said(
 
 def test_evidence_counts_callers_that_were_held_back(tmp_path: Path) -> None:
     history = Drill(tmp_path).reading("events", innocent()).ended()
-    assert KeptCalling(log=LOG, at_least=4).seen(history).ok
-    assert not KeptCalling(log=LOG, at_least=5).seen(history).ok
+    assert KeptCalling(log=LOG, at_least=8).seen(history).ok
+    assert not KeptCalling(log=LOG, at_least=9).seen(history).ok
 
 
 def test_evidence_that_always_holds_is_refused() -> None:

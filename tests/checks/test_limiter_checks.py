@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks import CannotSay, Check
+from harness.checks import CannotSay, Check, Claim, Kind, Missing
 from harness.checks.counters import EachCounted
+from harness.checks.judging import judge
 from harness.checks.limiter import AdmitsAsModelled, HeadersTell, RetryAfterIsHonest, TwiceAroundARefill
 from harness.checks.limiter_log import AskedForMore, LimitedClient
 from harness.errors import ConfigError
 from harness.models.bucket import BucketConfig, BucketModel
 from harness.recording.history import History
 from harness.recording.records import Verdict
-from tests.histories import Drill
+from tests.histories import ANCHOR_WALL_NS, Drill
 
 BUCKET = BucketConfig(capacity=10, refill_tokens=10, period_s=8.0)
 LOG = LimitedClient(operation="read_order", client="standard-1", config=BUCKET)
 BEGIN_S = 30.4  # when the first request is sent
-REFILL_S = 1_000.0
+REFILL_S = ANCHOR_WALL_NS / 1e9 + BEGIN_S  # by the wall clock
 CHECKS: dict[str, Check] = {
     "admits": AdmitsAsModelled(log=LOG),
     "headers": HeadersTell(log=LOG),
@@ -41,29 +42,34 @@ class Request:
     limit: str = "10"
     outcome: str = ""
     took_s: float = 0.02
+    status: int = 0
 
 
-def as_modelled() -> list[Request]:
-    """Once, then nothing for half of an interval, and then four a second through two refills."""
+def as_modelled(*, per_s: int = 4, set_by_s: float = 0.0) -> list[Request]:
+    """Once, then nothing for half of an interval, and then so many a second through two refills.
+
+    From 40 s of the run on the wall clock, by which the bucket is refilled, is set by this much.
+    """
     bucket = BucketModel(BUCKET, made_at_s=0.0)
     requests = []
-    for at_s in (0.0, *(4.1 + number / 4 for number in range(60))):
-        admitted = bucket.try_consume(at_s)
-        wait_s = bucket.next_refill_in_s(at_s)
+    for at_s in (0.0, *(4.1 + number / per_s for number in range(15 * per_s))):
+        wall_s = at_s + (set_by_s if BEGIN_S + at_s >= 40 else 0)
+        admitted = bucket.try_consume(wall_s)
+        wait_s = bucket.next_refill_in_s(wall_s)
         requests.append(
             Request(
                 at_s=at_s,
                 admitted=admitted,
-                remaining=str(bucket.available(at_s)),
-                reset=str(ceil(REFILL_S + at_s + wait_s)),
+                remaining=str(bucket.available(wall_s)),
+                reset=str(ceil(REFILL_S + wall_s + wait_s)),
                 retry_after="" if admitted else str(ceil(wait_s)),
             )
         )
     return requests
 
 
-def recorded(run_dir: Path, requests: list[Request]) -> History:
-    drill = Drill(run_dir)
+def recorded(run_dir: Path, requests: list[Request], *, set_by_s: float = 0.0) -> History:
+    drill = Drill(run_dir).heartbeat(set_by_s=set_by_s)
     for number, one in enumerate(requests):
         told = {
             "x-ratelimit-limit": one.limit,
@@ -77,7 +83,8 @@ def recorded(run_dir: Path, requests: list[Request]) -> History:
             one.outcome or ("ok" if one.admitted else "rejected"),
             took_ms=one.took_s * 1e3,
             name="read_order",
-            status=200 if one.admitted else 429,
+            status=one.status or (200 if one.admitted else 429),
+            unclear=one.status > 0,
             result={name: text for name, text in told.items() if text},
             client="standard-1",
         )
@@ -139,6 +146,18 @@ def refills_after_half_a_period_by_its_word(requests: list[Request]) -> list[Req
     return [replace(one, reset=str(ceil(REFILL_S + (one.at_s // 8 + 1) * 4))) for one in requests]
 
 
+def refills_an_hour_later_by_its_word(requests: list[Request]) -> list[Request]:
+    return [replace(one, reset=str(int(one.reset) + 3600)) for one in requests]
+
+
+def refills_a_second_early_by_its_word(requests: list[Request]) -> list[Request]:
+    return [replace(one, reset=str(int(one.reset) - 1)) for one in requests]
+
+
+def tells_the_refill_before(requests: list[Request]) -> list[Request]:
+    return [replace(one, reset=str(int(one.reset) - 8)) for one in requests]
+
+
 def waits_rounded_down(requests: list[Request]) -> list[Request]:
     """Between whole seconds, where rounding shows."""
     shorter = {one.retry_after: str(int(one.retry_after) - 1) for one in requests if one.retry_after}
@@ -165,6 +184,9 @@ def says_nothing_of_waiting(requests: list[Request]) -> list[Request]:
         (tells_the_refused_that_some_are_left, "headers"),
         (moves_the_refill_with_each_answer, "headers"),
         (refills_after_half_a_period_by_its_word, "headers"),
+        (refills_an_hour_later_by_its_word, "headers"),
+        (refills_a_second_early_by_its_word, "headers"),
+        (tells_the_refill_before, "headers"),
         (waits_rounded_down, "retry"),
         (waits_a_whole_period, "retry"),
         (says_nothing_of_waiting, "retry"),
@@ -189,6 +211,42 @@ def test_a_limit_that_holds_in_every_period_is_another_one(tmp_path: Path) -> No
     assert (found["twice"], found["admits"]) == (Verdict.FAIL, Verdict.FAIL)
 
 
+def test_a_limit_that_holds_in_every_period_is_one_also_if_its_answers_are_held_up(tmp_path: Path) -> None:
+    """The first ten are answered late, all at once, and nobody knows that they were decided long before."""
+    passed: list[float] = []
+    requests = []
+    for at_s in (0.0, *(4.0 + number / 10 for number in range(110))):
+        admitted = sum(at_s - earlier_s < BUCKET.period_s for earlier_s in passed) < BUCKET.capacity
+        passed += [at_s] if admitted else []
+        took_s = 0.02 if at_s < 4 else max(0.02, 5.9 - at_s)
+        requests.append(Request(at_s=at_s, admitted=admitted, remaining="0", reset="1", took_s=took_s))
+    assert CHECKS["twice"].check(recorded(tmp_path, requests)).verdict is Verdict.FAIL
+
+
+def test_nobody_who_asked_for_little_shows_that_little_passes(tmp_path: Path) -> None:
+    """Six before a refill and nine after: an honest limiter of which a client has not asked enough."""
+    times_s = (0.0, 4.0, 5.0, 6.0, 7.0, 7.5, 8.5, 9.0, 9.5, 10.0, 10.5, 11.0, 12.0, 15.9, 16.5)
+    requests = [replace(as_modelled()[0], at_s=at_s) for at_s in times_s]
+    history = recorded(tmp_path, requests)
+    found = {
+        weight: judge(
+            history,
+            [
+                Claim(
+                    id="twice",
+                    sentence="Twice the limit passes around a refill.",
+                    source="guide",
+                    check=CHECKS["twice"],
+                    counts_only_if=(AskedForMore(log=LOG, by=5, if_missing=weight),),
+                    kind=Kind.LIVENESS,
+                )
+            ],
+        )[0].verdict
+        for weight in (Missing.VOIDS, Missing.BOTH)
+    }
+    assert found == {Missing.VOIDS: Verdict.FAIL, Missing.BOTH: Verdict.INCONCLUSIVE}
+
+
 def test_what_was_decided_around_a_refill_is_counted_on_its_kinder_side(tmp_path: Path) -> None:
     """A slow answer: nobody knows whether it took the last token of one interval or the first of the next."""
     requests = as_modelled()
@@ -205,8 +263,47 @@ def test_a_request_without_an_answer_may_have_taken_a_token(tmp_path: Path) -> N
     requests = refuses_one_too_early(as_modelled())
     assert CHECKS["admits"].check(recorded(tmp_path / "a", requests)).verdict is Verdict.FAIL
     unheard = replace(requests[1], at_s=requests[1].at_s + 0.1, outcome="unknown")
-    requests = [*requests[:2], unheard, *requests[2:]]
-    assert CHECKS["admits"].check(recorded(tmp_path / "b", requests)).verdict is Verdict.PASS
+    with pytest.raises(CannotSay, match="fewer than 10"):
+        CHECKS["admits"].check(recorded(tmp_path / "b", [*requests[:2], unheard, *requests[2:]]))
+    unheard = replace(as_modelled()[1], at_s=requests[1].at_s + 0.1, outcome="unknown")
+    requests = [*as_modelled()[:2], unheard, *as_modelled()[2:]]
+    assert CHECKS["admits"].check(recorded(tmp_path / "c", requests)).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("check", ["admits", "headers"])
+def test_a_limiter_that_serves_nobody_is_not_said_to_keep_its_limit(tmp_path: Path, check: str) -> None:
+    first, *others = as_modelled()
+    broken = [replace(one, outcome="unknown", status=500) for one in others]
+    history = recorded(tmp_path, [first, *broken])
+    with pytest.raises(CannotSay):
+        CHECKS[check].check(history)
+    assert not AskedForMore(log=LOG, by=1).seen(history).ok
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("by_s", [0.4, -0.4])
+def test_nobody_is_convicted_by_a_wall_clock_that_was_set(tmp_path: Path, check: str, by_s: float) -> None:
+    history = recorded(tmp_path, as_modelled(set_by_s=by_s), set_by_s=by_s)
+    with pytest.raises(CannotSay, match="the wall clock was set"):
+        CHECKS[check].check(history)
+
+
+@pytest.mark.parametrize("by_s", [0.046, -0.046])
+def test_nobody_is_convicted_by_a_wall_clock_that_ran_off(tmp_path: Path, by_s: float) -> None:
+    """Half a thousandth, as a clock that is being disciplined may, in the minute and a half of a bucket's life."""
+    requests = [replace(one, took_s=0.005) for one in as_modelled(per_s=50, set_by_s=by_s)]
+    history = recorded(tmp_path, requests, set_by_s=by_s)
+    assert {name: verdict.value for name, verdict in verdicts(history).items()} == dict.fromkeys(
+        CHECKS, "PASS"
+    )
+
+
+def test_intervals_that_are_short_beside_what_the_clock_ran_off_tell_nothing(tmp_path: Path) -> None:
+    short = replace(LOG, config=replace(BUCKET, period_s=2.0))
+    requests = [one for one in as_modelled(per_s=50) if one.at_s > 5]
+    requests[0] = replace(requests[0], admitted=True)
+    with pytest.raises(CannotSay, match=r"ran 0\.200 s off"):
+        short.load(recorded(tmp_path, requests, set_by_s=0.2))
 
 
 def nobody(_: list[Request]) -> list[Request]:
@@ -264,6 +361,7 @@ def test_an_instance_that_was_not_asked_tells_nothing(tmp_path: Path) -> None:
         lambda: LimitedClient(operation="o", client="c", config=BUCKET, slack_s=1.0),
         lambda: TwiceAroundARefill(log=LOG, at_least=10),
         lambda: RetryAfterIsHonest(log=LOG, at_least=0),
+        lambda: HeadersTell(log=LOG, at_least=0),
         lambda: AskedForMore(log=LOG, intervals=0),
         lambda: EachCounted(readings=(), at_least=1),
     ],

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
-from harness.checks import CannotSay, Check
+from harness.checks import CannotSay, Check, Claim, Kind, Missing
 from harness.checks.books import Orders
 from harness.checks.counters import RefusalsCounted
-from harness.checks.overload import AcceptedInTime, Goodput, QueueWasFull, RefusedAtOnce, ShedFirst
+from harness.checks.judging import judge
+from harness.checks.load import LoadReached
+from harness.checks.overload import AcceptedInTime, Goodput, QueueWasFull, RefusedAtOnce
 from harness.checks.recovery import RecoversWithin
 from harness.errors import ConfigError
 from harness.load.operations import NOT_SENT
 from harness.recording.history import History
-from harness.recording.records import Verdict
+from harness.recording.records import Phase, Verdict
 from tests.histories import ORDERS, Drill
 
 CAPACITY_PER_S = 2.0
@@ -139,6 +141,12 @@ def overwhelmed_for_good(flood: Flood) -> None:
         request.took_ms = 3_000
 
 
+def relapses(flood: Flood) -> None:
+    """Well for a second and a half, and then as ill as before."""
+    for number, request in enumerate(flood.heal):
+        request.took_ms = 200 if 2 <= number < 10 else 5_000
+
+
 def late_to_recover(flood: Flood) -> None:
     for request in flood.heal[:30]:
         request.outcome = "rejected"
@@ -177,6 +185,7 @@ CRIMES: list[tuple[Callable[[Flood], None], str]] = [
     (accepted_and_left_open, "goodput"),
     (overwhelmed_for_good, "recovers"),
     (late_to_recover, "recovers"),
+    (relapses, "recovers"),
     (silent_for_good, "recovers"),
     (counts_too_few, "counted"),
     (counts_too_many, "counted"),
@@ -314,28 +323,45 @@ def test_a_bound_that_is_none_is_refused(wrong: Callable[[], object]) -> None:
         wrong()
 
 
-@pytest.mark.parametrize(
-    ("reads", "orders", "verdict"),
-    [(2, 20, Verdict.PASS), (10, 10, Verdict.FAIL), (12, 14, Verdict.FAIL), (20, 2, Verdict.FAIL)],
-)
-def test_reads_are_refused_first_if_surely_fewer_of_them_are_served(
-    reads: int, orders: int, verdict: Verdict, tmp_path: Path
+@pytest.mark.parametrize("weight", [Missing.VOIDS, Missing.BOTH])
+def test_nobody_is_convicted_of_what_only_a_flood_brings_about_without_one(
+    tmp_path: Path, weight: Missing
 ) -> None:
-    drill = Drill(tmp_path)
-    for number in range(100):
-        drill.operation(f"r{number}", 26 + number / 10, "ok" if number < reads else "rejected", name="read")
-        drill.operation(f"o{number}", 26 + number / 10, "ok" if number < orders else "rejected")
-    assert ShedFirst(first="read", kept=PLACE).check(drill.ended()).verdict is verdict
-
-
-def test_of_few_requests_nobody_knows_which_were_refused_first(tmp_path: Path) -> None:
-    drill = Drill(tmp_path).operation("r", 26, "rejected", name="read").operation("o", 26)
-    with pytest.raises(CannotSay, match="only 1 read were sent in impact, wanted 100"):
-        ShedFirst(first="read", kept=PLACE).check(drill.ended())
+    """One a second of which all are served are half of what can be done, since no more was asked."""
+    drill = Drill(tmp_path, promised={"rate_per_s": 1.0, "impact_rate_per_s": 20.0})
+    keys = [f"o{number}" for number in range(80)]
+    for number, key in enumerate(keys):
+        drill.operation(key, 5 + number)
+    drill.reading("orders", [{"order_id": key, "status": "CONFIRMED"} for key in keys])
+    for second in range(25, 45):
+        drill.reading("room", {"VALUE": 6.0}, second, final=False)
+    asked = LoadReached(phase=Phase.IMPACT, rate_per_s=20, if_missing=weight)
+    full = QueueWasFull(reading="room", if_missing=weight)
+    history = drill.ended()
+    for evidence in (asked, full):
+        claim = Claim(
+            id="goodput",
+            sentence="Goodput holds.",
+            source="guide",
+            check=CHECKS["goodput"],
+            counts_only_if=(evidence,),
+            kind=Kind.RATE,
+        )
+        verdict = judge(history, [claim])[0].verdict
+        assert verdict is (Verdict.FAIL if weight is Missing.VOIDS else Verdict.INCONCLUSIVE)
 
 
 def test_all_operations_may_be_counted_together(tmp_path: Path) -> None:
     drill = Drill(tmp_path).operation("r", 26, "rejected", name="read", status=503)
     drill.operation("o", 26, "rejected", status=503).reading("rejected", {"COUNT": 2.0})
+    counted = RefusalsCounted(reading="rejected", operation="", status=503)
+    assert counted.check(drill.ended()).verdict is Verdict.PASS
+
+
+def test_a_status_of_a_proxy_that_knows_nothing_is_no_refusal_of_the_target(tmp_path: Path) -> None:
+    drill = (
+        Drill(tmp_path).operation("refused", 26, "rejected", status=503).reading("rejected", {"COUNT": 1.0})
+    )
+    drill.operation("by the proxy", 27, "unknown", status=503, unclear=True)
     counted = RefusalsCounted(reading="rejected", operation="", status=503)
     assert counted.check(drill.ended()).verdict is Verdict.PASS

@@ -72,6 +72,17 @@ def test_half_open_is_judged_when_three_have_ended(failures: int, state: str) ->
     assert model.state == state
 
 
+@pytest.mark.parametrize(("minimum", "judged_after"), [(1, 1), (2, 2), (3, 3), (5, 3)])
+def test_half_open_waits_for_no_more_probes_than_the_minimum(minimum: int, judged_after: int) -> None:
+    model = BreakerModel(BreakerConfig(minimum_number_of_calls=minimum))
+    told(model, *[True] * minimum)
+    assert [model.permits(60.001) for _ in range(4)] == [True, True, True, False]
+    for number in range(judged_after):
+        assert str(model.state) == "HALF_OPEN"
+        model.ended(61.0 + number, failed=True, took_s=0.1)
+    assert str(model.state) == "OPEN"
+
+
 def test_a_probe_that_says_nothing_gives_its_permit_back() -> None:
     model = half_open()
     assert [model.permits(61.0) for _ in range(3)] == [True, True, False]
