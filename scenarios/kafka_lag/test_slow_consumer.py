@@ -15,6 +15,7 @@ from harness.checks.alarms import AlarmClears, AlarmGoesOff, LagAlarm
 from harness.checks.evidence import HealthyBefore
 from harness.checks.lag import BacklogDrains, FallsBehind, LagPasses, MetricTellsLag, OffsetsFollowEffects
 from harness.checks.lag_log import Effects, Group, LagMetric
+from harness.checks.lag_silence import MetricIsTold
 from harness.checks.machine import MachineCalm
 from harness.checks.redelivery import ToldOnce
 from harness.faults.republished import Republished
@@ -41,6 +42,8 @@ CAUGHT_UP = 60
 REPLAY_LASTS_S = 1.0
 # The consumer looks at most so much later than it is configured to: while a query takes long, or a commit.
 LOOK_LATE_S = 1.0
+# It asks brokers that have not answered again after two seconds: so long it knows of no lag, and may twice in a row.
+SILENT_S_MAX = 5.0
 
 LAG_METRIC = ActuatorMetric(
     name="lag_metric", service="order-consumer", metric="kafka.consumer.fetch.manager.records.lag"
@@ -129,6 +132,17 @@ def test_a_consumer_that_falls_behind_is_told_of_in_time_and_catches_up(
                 source=GUIDE,
                 check=MetricTellsLag(metric=metric, group=group, behind=THRESHOLD),
                 counts_only_if=looked,
+                kind=Kind.RATE,
+            ),
+            Claim(
+                id="lag-metric-is-told",
+                sentence="While the consumer is behind, it is never silent about its lag for long.",
+                source=GUIDE,
+                check=MetricIsTold(
+                    metric=metric, group=group, behind=CAUGHT_UP + 1, silent_s_max=SILENT_S_MAX
+                ),
+                # Brokers that are kept from answering by somebody else keep it silent.
+                counts_only_if=(healthy, behind, *bounded(phases, RATE_PER_S)),
                 kind=Kind.RATE,
             ),
             Claim(
