@@ -35,7 +35,7 @@ def record(key: str = "o1", version: int = 1, **changes: Any) -> dict[str, Any]:
 
 
 def written(key: str = "o1", version: int = 1, *, published: bool = True) -> dict[str, Any]:
-    return {"event_id": f"{key}-{version}", "order_id": key, "published": published}
+    return {"event_id": f"{key}-{version}", "order_id": key, "topic": "events", "published": published}
 
 
 def history(run_dir: Path, **readings: list[dict[str, Any]]) -> History:
@@ -53,6 +53,13 @@ def test_what_was_published_is_kept_and_what_was_not_need_not_be(tmp_path: Path)
 def test_an_event_under_another_key_is_not_the_one_that_was_published(tmp_path: Path) -> None:
     swapped = [{**record(key="o2"), "event-id": "o1-1"}]
     assert KEPT.check(history(tmp_path, outbox=[written()], records=swapped)).verdict is Verdict.FAIL
+
+
+def test_an_event_in_another_topic_is_not_where_it_was_published(tmp_path: Path) -> None:
+    elsewhere = history(tmp_path, outbox=[written()], records=[record(topic="other")])
+    for check in (KEPT, ONLY):
+        conclusion = check.check(elsewhere)
+        assert (conclusion.verdict, conclusion.examples) == (Verdict.FAIL, ("o1-1",))
 
 
 def test_an_empty_log_has_lost_everything(tmp_path: Path) -> None:
