@@ -116,12 +116,16 @@ class SagaCases:
         return log.filter(is_it)
 
     def _crashed(self, history: History, failure: Failure) -> pl.DataFrame:
-        """One whose effect came while the process was dead is of neither kind; it may never come, if all is undone."""
+        """One whose effect came while the process was dead is of neither kind; it may never come, if all is undone.
+
+        Nor is one that was refused: it could not have had its effect, whether anybody died or not.
+        """
         dead = in_effect(history, self.crash.fault)[-1]
         stood = self._in_hand(history, dead).join(self._effects(history), on=["order", "step"], how="left")
         if failure is Failure.CRASH_AFTER:
             return stood.filter(pl.col("at_ns") < dead.start_ns)
-        return stood.filter(pl.col("at_ns").is_null() | (pl.col("at_ns") >= dead.end_ns))
+        before = stood.filter(pl.col("at_ns").is_null() | (pl.col("at_ns") >= dead.end_ns))
+        return before.join(self._told(history, Failure.REFUSED), on=["order", "step"], how="anti")
 
     def _in_hand(self, history: History, dead: Span) -> pl.DataFrame:
         name = self.crash.in_hand
