@@ -15,6 +15,13 @@ from harness.errors import ConfigError
 from harness.recording.history import History
 
 
+def earliest_limits(history: History, operation: str, limit_s: float) -> pl.DataFrame:
+    """`order` and `limit_ns`: when the limit of each order that a client sent can have come at the earliest."""
+    sent = history.operations.filter(pl.col("name") == operation)
+    limit_ns = pl.col("sent_ns").min() + round(limit_s * NS_PER_S)
+    return sent.group_by(pl.col("key").alias("order")).agg(limit_ns=limit_ns)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CancelledPastLimit:
     """Orders whose limit passed while the fault lasted are cancelled in the end and have cost nothing.
