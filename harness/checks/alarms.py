@@ -3,13 +3,16 @@
 The alarm itself is not on trial: its rules are CloudWatch's (`harness.models.alarm`). What decides is what it is fed
 with. So it is evaluated three times: over what the target told, and over the least and the most that this can have been
 by Kafka's own word. It may go off once the most would have it so, and has to when the least does.
+
+Least and most are taken at every answer, also at those that told nothing: an alarm that has nothing to go by is silent,
+and where only that made it wrong nothing is said here. How long a target may be silent is a claim of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.checks import CannotSay, Conclusion, conclude
-from harness.checks.lag_log import Group, LagMetric
+from harness.checks.lag_log import Answer, Group, LagMetric
 from harness.checks.moments import requested_faults
 from harness.clock import NS_PER_S
 from harness.models.alarm import AlarmConfig, AlarmModel, AlarmState, datapoints
@@ -37,12 +40,22 @@ class PeriodEnd:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated:
-    """The alarm over what was told, over the least and the most that this can have been; all by the same periods."""
+    """The alarm over what was told, over the least and the most that this can have been; all by the same periods.
+
+    Attributes:
+        least, most: At every answer.
+        least_told, most_told: At those alone that told a lag.
+        samples: How many told one.
+        silent: How many told none.
+    """
 
     told: tuple[PeriodEnd, ...]
     least: tuple[PeriodEnd, ...]
     most: tuple[PeriodEnd, ...]
+    least_told: tuple[PeriodEnd, ...]
+    most_told: tuple[PeriodEnd, ...]
     samples: int
+    silent: int
 
     def must_be_on(self) -> int:
         """The first period at whose end it had to be on.
@@ -60,11 +73,32 @@ class Evaluated:
         return first
 
     def wrong(self, first: int, behind: int, since_s: float) -> list[str]:
-        """The ends of periods, from one up to another, at which it was silent and had to be on, or the other way."""
+        """The ends of periods, from one up to another, at which it was silent and had to be on, or the other way.
+
+        Raises:
+            CannotSay: What was told was right, and not enough: the alarm was wrong because nothing was told at times.
+        """
+        lied = self._off(self.least_told, self.most_told, first, behind, since_s)
+        if not lied and (missed := self._off(self.least, self.most, first, behind, since_s)):
+            raise CannotSay(
+                f"{self.silent} of {self.silent + self.samples} answers told no lag; what the others told would be "
+                f"right, but with all of them the alarm would not have been {missed[0]}"
+            )
+        return lied
+
+    def _off(
+        self,
+        least: tuple[PeriodEnd, ...],
+        most: tuple[PeriodEnd, ...],
+        first: int,
+        behind: int,
+        since_s: float,
+    ) -> list[str]:
+        ends = list(zip(least, self.told, most, strict=True))[first:behind]
         return [
             f"{'on' if told.is_on else 'silent'} after {told.at_s - since_s:.1f} s"
-            for least, told, most in list(zip(self.least, self.told, self.most, strict=True))[first:behind]
-            if not least.is_on <= told.is_on <= most.is_on
+            for lower, told, upper in ends
+            if not lower.is_on <= told.is_on <= upper.is_on
         ]
 
 
@@ -89,28 +123,36 @@ class LagAlarm:
             CannotSay: There is nothing to compare.
         """
         group = self.group.load(history)
-        compared = [
+        answers = [
             (one, bounds)
             for one in self.metric.load(history)
             if (bounds := self.metric.bounds(one, group)) is not None
         ]
-        if not compared:
+        told = [(one, bounds) for one, bounds in answers if one.lag is not None]
+        if not told:
             raise CannotSay("there was no reading of the metric that could be compared with what Kafka told")
-        times_s = [(one.ended_ns - history.wall_offset_ns) / NS_PER_S for one, _ in compared]
-        return Evaluated(
-            told=self._states(times_s, [one.lag for one, _ in compared]),
-            least=self._states(times_s, [bounds.least for _, bounds in compared]),
-            most=self._states(times_s, [bounds.most for _, bounds in compared]),
-            samples=len(compared),
-        )
 
-    def _states(self, times_s: Sequence[float], values: Sequence[float]) -> tuple[PeriodEnd, ...]:
-        model = AlarmModel(self.config)
-        points = datapoints(
-            zip(times_s, values, strict=True), self.config, since_s=times_s[0], until_s=times_s[-1]
-        )
-        return tuple(
-            PeriodEnd(at_s=at_s, value=value, state=model.period_ended(at_s, value)) for at_s, value in points
+        def at_s(answer: Answer) -> float:
+            return (answer.ended_ns - history.wall_offset_ns) / NS_PER_S
+
+        since_s, until_s = at_s(answers[0][0]), at_s(answers[-1][0])
+
+        def states(samples: Iterable[tuple[float, float]]) -> tuple[PeriodEnd, ...]:
+            model = AlarmModel(self.config)
+            points = datapoints(samples, self.config, since_s=since_s, until_s=until_s)
+            return tuple(
+                PeriodEnd(at_s=at_s, value=value, state=model.period_ended(at_s, value))
+                for at_s, value in points
+            )
+
+        return Evaluated(
+            told=states((at_s(one), one.lag) for one, _ in told if one.lag is not None),
+            least=states((at_s(one), bounds.least) for one, bounds in answers),
+            most=states((at_s(one), bounds.most) for one, bounds in answers),
+            least_told=states((at_s(one), bounds.least) for one, bounds in told),
+            most_told=states((at_s(one), bounds.most) for one, bounds in told),
+            samples=len(told),
+            silent=len(answers) - len(told),
         )
 
 

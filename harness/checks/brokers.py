@@ -195,6 +195,8 @@ class LeaderChangesWithin:
 class LeavesAndRejoinsIsr:
     """While the broker was away all partitions left it out, and in the end all replicas are in sync again.
 
+    Where it was not in sync before, it could not leave: these partitions show nothing.
+
     Attributes:
         reading: Of `KafkaLeaders`, read again and again and once at the end.
         fault: Title of the fault that takes the broker away.
@@ -213,6 +215,7 @@ class LeavesAndRejoinsIsr:
     def check(self, history: History) -> Conclusion:
         """FAIL names partitions that went on counting on it for longer, or are not whole at the end."""
         lost = lost_leader(history, self.fault)
+        counted = self._counted_before(history, lost)
         late_ns = lost.lost_ns + round(self.within_s * NS_PER_S)
         places: set[str] = set()
         left: set[str] = set()
@@ -221,7 +224,7 @@ class LeavesAndRejoinsIsr:
             for row in (row for row in rows(observed) if lost.broker in row["replicas"]):
                 places.add(_place(row))
                 if lost.broker not in row["isr"]:
-                    left.add(_place(row))
+                    left |= {_place(row)} & counted
                 elif observed.at_ns > late_ns:
                     kept.add(_place(row))
         final = history.final_line(self.reading)
@@ -235,16 +238,21 @@ class LeavesAndRejoinsIsr:
         end = rows(last)
         missing = sorted(_place(row) for row in end if sorted(row["isr"]) != sorted(row["replicas"]))
         absent = sorted(places - {_place(row) for row in end})
-        if not kept and not missing and not absent and (unseen := sorted(places - left)):
+        wrong = [*kept, *missing, *absent]
+        if not wrong and not counted:
+            raise CannotSay(
+                f"nobody saw kafka-{lost.broker} in sync before it was lost: it could leave no partition"
+            )
+        if not wrong and (unseen := sorted(counted - left)):
             raise CannotSay(
                 f"{', '.join(unseen)} was not seen without kafka-{lost.broker}, and nobody looked later than "
                 f"{self.within_s:g} s after the loss"
             )
         return conclude(
-            [*kept, *missing, *absent],
+            wrong,
             otherwise=(
-                f"kafka-{lost.broker} left the in-sync replicas of all its {len(places)} partitions, and all replicas "
-                "are in sync at the end"
+                f"kafka-{lost.broker} left the in-sync replicas of all {len(counted)} partitions that had it in sync "
+                f"before, of its {len(places)}, and all replicas are in sync at the end"
             ),
             wrongly=(
                 f"of {len(places)} partitions {len(kept)} counted on kafka-{lost.broker} when it had been away for "
@@ -252,6 +260,14 @@ class LeavesAndRejoinsIsr:
                 f"{len(absent)} are not told of"
             ),
         )
+
+    def _counted_before(self, history: History, lost: LostLeader) -> set[str]:
+        """The partitions that had it in sync when they were looked at last before it was lost."""
+        before: Observed | None = None
+        for observed in history.readings(self.reading):
+            if observed.at_ns + observed.took_ns <= lost.asked_ns:
+                before = observed
+        return {_place(row) for row in rows(before) if lost.broker in row["isr"]} if before else set()
 
 
 def _place(row: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """What every hazard that is counted has in common: so many of it were there, or nothing was on trial.
 
-A hazard that was missing makes a claim easy to keep. So its absence voids a success, and excuses no failure.
+A hazard that was missing makes a claim easy to keep. So its absence voids a success, and excuses no failure: unless the
+claim is that something *happens* where the hazard is. Of that a target that was never hurt is not guilty either.
 """
 
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ class Hazard:
 
     Attributes:
         at_least: How many there must have been.
+        if_missing: BOTH where it is what makes something happen that must be seen to.
     """
 
     at_least: int = 1
-    if_missing: ClassVar[Missing] = Missing.VOIDS
+    if_missing: Missing = Missing.VOIDS
     only_for_rates: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

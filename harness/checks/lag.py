@@ -140,7 +140,7 @@ class OffsetsFollowEffects:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricTellsLag:
-    """The lag that the target publishes is the group's, each time somebody looked.
+    """The lag that the target publishes is the group's, each time it told one.
 
     Attributes:
         at_least: So many readings must have been comparable while the group was behind by `behind` or more for certain.
@@ -167,7 +167,7 @@ class MetricTellsLag:
         worst, told = 0.0, ""
         for one in self.metric.load(history):
             bounds = self.metric.bounds(one, log) if one.began_ns >= began_ns else None
-            if bounds is None:
+            if bounds is None or one.lag is None:  # a silence is no lie: see `MetricIsTold`
                 continue
             compared += 1
             behind += bounds.least >= self.behind

@@ -123,12 +123,16 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """The lag as a target told it, at some moment between two."""
+class Answer:
+    """What a target said of its lag, at some moment between two.
+
+    Attributes:
+        lag: None if it was asked and told none.
+    """
 
     began_ns: int
     ended_ns: int
-    lag: float
+    lag: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,26 +154,27 @@ class LagMetric:
         if self.age_s_max < 0:
             raise ConfigError(f"age_s_max must not be negative, got {self.age_s_max}: nobody tells of later")
 
-    def load(self, history: History) -> tuple[Told, ...]:
-        """All that was told; where there was no metric, nothing.
+    def load(self, history: History) -> tuple[Answer, ...]:
+        """All answers, also those that told nothing. Where nobody answered there is none.
 
         Raises:
             CannotSay: It was never told.
         """
-        told = tuple(
-            Told(
-                began_ns=seen.at_ns, ended_ns=seen.at_ns + seen.took_ns, lag=float(seen.value[self.statistic])
-            )
+        answers = tuple(
+            Answer(began_ns=seen.at_ns, ended_ns=seen.at_ns + seen.took_ns, lag=self._lag(seen.value))
             for seen in history.readings(self.reading)
-            if isinstance(seen.value, Mapping) and isinstance(seen.value.get(self.statistic), int | float)
         )
-        if not told:
+        if all(answer.lag is None for answer in answers):
             raise CannotSay(f"{self.reading!r} was never told")
-        return told
+        return answers
 
-    def bounds(self, told: Told, group: GroupLog) -> Between | None:
-        """What it can have been, by Kafka's word, when it was told or as long before as it may be old."""
-        return group.between(told.began_ns - round(self.age_s_max * NS_PER_S), told.ended_ns)
+    def _lag(self, value: Any) -> float | None:
+        told = value.get(self.statistic) if isinstance(value, Mapping) else None
+        return float(told) if isinstance(told, int | float) else None
+
+    def bounds(self, answer: Answer, group: GroupLog) -> Between | None:
+        """What it can have been, by Kafka's word, at the answer or as long before as what is told may be old."""
+        return group.between(answer.began_ns - round(self.age_s_max * NS_PER_S), answer.ended_ns)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,13 @@ from harness.errors import ConfigError
 from harness.recording.history import History
 
 
+def earliest_limits(history: History, operation: str, limit_s: float) -> pl.DataFrame:
+    """`order` and `limit_ns`: when the limit of each order that a client sent can have come at the earliest."""
+    sent = history.operations.filter(pl.col("name") == operation)
+    limit_ns = pl.col("sent_ns").min() + round(limit_s * NS_PER_S)
+    return sent.group_by(pl.col("key").alias("order")).agg(limit_ns=limit_ns)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CancelledPastLimit:
     """Orders whose limit passed while the fault lasted are cancelled in the end and have cost nothing.
@@ -27,6 +34,7 @@ class CancelledPastLimit:
         slack_s: How much later than that it may notice.
         expect_not: Details that exclude an operation, such as {"expect": "declined"}.
         fault: Title of the fault.
+        at_least: How many such orders there must have been.
     """
 
     operation: str
@@ -36,6 +44,7 @@ class CancelledPastLimit:
     slack_s: float
     fault: str
     expect_not: Mapping[str, str] = field(default_factory=dict)
+    at_least: int = 1
 
     def check(self, history: History) -> Conclusion:
         """FAIL names orders past their limit that are confirmed, still open, or have kept money."""
@@ -58,8 +67,14 @@ class CancelledPastLimit:
         )
         uncancelled = joined.filter(pl.col("state").fill_null("") != CANCELLED)
         unpaid_back = joined.filter(pl.col("net").fill_null(0) != 0)
+        wrong = keys(uncancelled["key"]) + keys(unpaid_back["key"])
+        if not wrong and sent.height < self.at_least:
+            raise CannotSay(
+                f"{sent.height} orders passed their limit during the fault, wanted {self.at_least}: so few may have "
+                "been cancelled for another reason"
+            )
         return conclude(
-            keys(uncancelled["key"]) + keys(unpaid_back["key"]),
+            wrong,
             otherwise=f"{sent.height} orders passed their limit during the fault; all are cancelled and cost nothing",
             wrongly=(
                 f"of {sent.height} orders that passed their limit during the fault {uncancelled.height} are not "
@@ -74,4 +89,8 @@ class CancelledPastLimit:
             raise ConfigError(
                 f"limit_s must be above 0 and slack_s not negative, got {self.limit_s} and {self.slack_s}: orders that "
                 "had time left would be judged. Give the target's own limit."
+            )
+        if self.at_least < 1:
+            raise ConfigError(
+                f"at_least must be at least 1, got {self.at_least}: no order at all would be enough"
             )

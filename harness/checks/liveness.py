@@ -143,6 +143,9 @@ class PendingSettlesAfterHeal:
         within_s: From the verified healing.
         limit_s: The target's time limit for an order. One that reaches it before `within_s` is over may rightly be
             cancelled, however long healing took, and is not judged.
+        margin_s: An order that was sent so shortly before the healing may just have been on its way. It is judged, and
+            shows nothing of an order that was left pending.
+        at_least: How many older ones there must have been.
     """
 
     operation: str
@@ -152,13 +155,20 @@ class PendingSettlesAfterHeal:
     limit_s: float
     fault: str
     expect_not: Mapping[str, str] = field(default_factory=dict)
+    margin_s: float = 0.0
+    at_least: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse bounds that nobody can keep."""
+        """Refuse bounds that nobody can keep, and to judge by nothing."""
         if self.within_s <= 0 or self.limit_s <= self.within_s:
             raise ConfigError(
                 f"within_s must be above 0 and below limit_s, got {self.within_s} and {self.limit_s}: every order that "
                 "is judged could rightly have been cancelled."
+            )
+        if not 0 <= self.margin_s < self.limit_s - self.within_s or self.at_least < 1:
+            raise ConfigError(
+                f"margin_s must be from 0 to less than limit_s - within_s and at_least be at least 1, got "
+                f"{self.margin_s} and {self.at_least}: no order could count, or none would be enough."
             )
 
     def check(self, history: History) -> Conclusion:
@@ -175,8 +185,15 @@ class PendingSettlesAfterHeal:
         pending = both.filter(pl.col("at_ns").is_null() | (pl.col("at_ns") > healed_ns))
         if pending.is_empty():
             raise CannotSay("no order was open when the fault was healed, and had time left")
+        left = pending.filter(pl.col("sent_ns") <= healed_ns - round(self.margin_s * NS_PER_S)).height
         took_s = (pl.col("at_ns") - healed_ns) / NS_PER_S
         late = pending.filter(pl.col("at_ns").is_null() | (took_s > self.within_s))
+        if late.is_empty() and left < self.at_least:
+            raise CannotSay(
+                f"of {pending.height} orders that were open when the fault was healed {left} had been sent "
+                f"{self.margin_s:g} s before or earlier, wanted {self.at_least}: the others may just have been on "
+                "their way"
+            )
         never = late["at_ns"].null_count()
         slowest = pending.select(took_s.max()).item()
         told = "none was confirmed" if slowest is None else f"the slowest took {slowest:.3f} s"

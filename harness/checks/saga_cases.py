@@ -102,11 +102,12 @@ class SagaCases:
         Raises:
             CannotSay: The recording does not tell.
         """
-        found = self._crashed(history, failure) if failure in CRASHES else self._told(history, failure)
+        found = self._crashed(history, failure) if failure in CRASHES else self.failed_tries(history, failure)
         return found.filter(pl.col("step").is_in(list(self.steps))).select("order", "step").unique()
 
-    def _told(self, history: History, failure: Failure) -> pl.DataFrame:
-        log = self.log.load(history, "order", "step", "status", "error")
+    def failed_tries(self, history: History, failure: Failure) -> pl.DataFrame:
+        """`order`, `step`, `status`, `seq` and `error` of each line of the log that tells of such an answer."""
+        log = self.log.load(history, "order", "step", "status", "seq", "error")
         is_it = pl.lit(False)
         for logged in self.logged:
             if logged.failure is failure:
@@ -116,12 +117,16 @@ class SagaCases:
         return log.filter(is_it)
 
     def _crashed(self, history: History, failure: Failure) -> pl.DataFrame:
-        """One whose effect came while the process was dead is of neither kind; it may never come, if all is undone."""
+        """One whose effect came while the process was dead is of neither kind; it may never come, if all is undone.
+
+        Nor is one that was refused: it could not have had its effect, whether anybody died or not.
+        """
         dead = in_effect(history, self.crash.fault)[-1]
         stood = self._in_hand(history, dead).join(self._effects(history), on=["order", "step"], how="left")
         if failure is Failure.CRASH_AFTER:
             return stood.filter(pl.col("at_ns") < dead.start_ns)
-        return stood.filter(pl.col("at_ns").is_null() | (pl.col("at_ns") >= dead.end_ns))
+        before = stood.filter(pl.col("at_ns").is_null() | (pl.col("at_ns") >= dead.end_ns))
+        return before.join(self.failed_tries(history, Failure.REFUSED), on=["order", "step"], how="anti")
 
     def _in_hand(self, history: History, dead: Span) -> pl.DataFrame:
         name = self.crash.in_hand

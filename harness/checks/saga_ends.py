@@ -2,7 +2,8 @@
 
 It is confirmed, with every step done, none undone and its price paid once; or it is cancelled, with every step that was
 done undone, the last one first, and no money kept. A refusal is final: after it only the second is legal, and of a step
-whose outcome nobody can doubt nothing but what was done is undone.
+whose outcome nobody can doubt nothing but what was done is undone. A technical failure is not: unless something else is
+refused, the order is given up at its limit and not before. Behind the effect of a step both ends are legal.
 """
 
 from dataclasses import dataclass
@@ -11,10 +12,15 @@ import polars as pl
 
 from harness.checks import CannotSay, Conclusion, conclude
 from harness.checks.books import CANCELLED, CONFIRMED, Ledger, Orders
+from harness.checks.limits import earliest_limits
+from harness.checks.moments import WALL_DRIFT_NS_MAX, on_run_clock
 from harness.checks.saga import steps_of
 from harness.checks.saga_cases import Failure, SagaCases
 from harness.checks.tables import keys
 from harness.recording.history import History
+
+# After these the step is asked for again until the limit.
+NEVER_FINAL = (Failure.ERROR, Failure.TIME_OUT, Failure.CRASH_BEFORE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +30,8 @@ class EndsLegally:
     Attributes:
         failure: Which way.
         uncertain: Words of the log's `status` after which a step may have had its effect: it may be undone.
+        operation: What clients did, with the order as its key: a saga's limit counts from then at the earliest.
+        limit_s: The target's time limit for a saga; None if it is not known, and nobody is found to have given up.
     """
 
     cases: SagaCases
@@ -31,6 +39,8 @@ class EndsLegally:
     orders: Orders
     ledger: Ledger
     uncertain: tuple[str, ...] = ()
+    operation: str = ""
+    limit_s: float | None = None
 
     def check(self, history: History) -> Conclusion:
         """FAIL names the orders that ended otherwise, and says in which way."""
@@ -39,6 +49,8 @@ class EndsLegally:
             raise CannotSay(f"no order met this: {self.failure.value}")
         failed = met.select("order").unique().join(self._ends(history), on="order", how="left")
         wrongs = self._wrongs(failed)
+        if self.failure in NEVER_FINAL and not any(rows.height for rows in wrongs.values()):
+            wrongs["were given up with time left"] = self._given_up(history, failed)
         told = self._told(met.join(failed.select("order", "state"), on="order", how="left"))
         crimes = "; ".join(f"{rows.height} {what}" for what, rows in wrongs.items() if rows.height)
         return conclude(
@@ -100,6 +112,24 @@ class EndsLegally:
         if self.failure is Failure.REFUSED:
             wrongs["were confirmed in spite of a refusal"] = failed.filter(confirmed)
         return wrongs
+
+    def _given_up(self, history: History, failed: pl.DataFrame) -> pl.DataFrame:
+        """Those that were being undone, or were cancelled, before their limit can have come, and without a refusal."""
+        if self.limit_s is None:
+            return failed.clear()
+        refused = self.cases.failed_tries(history, Failure.REFUSED)
+        perhaps = failed.filter(pl.col("state") == CANCELLED).join(refused, on="order", how="anti")
+        if perhaps.is_empty():
+            return perhaps
+        log = self.cases.log.load(history, "order", "status", "at_ms")
+        undone = pl.col("status").is_in(list(self.cases.log.compensated))
+        at_ns = on_run_clock(history, pl.col("at_ms"))
+        turned = log.group_by("order").agg(
+            turned_ns=pl.min_horizontal(at_ns.filter(undone).min(), at_ns.max())
+        )
+        limits = earliest_limits(history, self.operation, self.limit_s)
+        before = pl.col("turned_ns") < pl.col("limit_ns") - WALL_DRIFT_NS_MAX
+        return perhaps.join(turned, on="order").join(limits, on="order").filter(before)
 
     def _told(self, met: pl.DataFrame) -> str:
         """What came of the orders, step by step."""

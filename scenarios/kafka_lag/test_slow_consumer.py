@@ -8,6 +8,8 @@ Its threshold and its two periods are the guide's in every profile. The metric i
 number of messages, so it is held on the number of messages here.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from harness.checks import Claim, Evidence, Kind, Missing
@@ -15,6 +17,7 @@ from harness.checks.alarms import AlarmClears, AlarmGoesOff, LagAlarm
 from harness.checks.evidence import HealthyBefore
 from harness.checks.lag import BacklogDrains, FallsBehind, LagPasses, MetricTellsLag, OffsetsFollowEffects
 from harness.checks.lag_log import Effects, Group, LagMetric
+from harness.checks.lag_silence import MetricIsTold
 from harness.checks.machine import MachineCalm
 from harness.checks.redelivery import ToldOnce
 from harness.faults.republished import Republished
@@ -41,6 +44,8 @@ CAUGHT_UP = 60
 REPLAY_LASTS_S = 1.0
 # The consumer looks at most so much later than it is configured to: while a query takes long, or a commit.
 LOOK_LATE_S = 1.0
+# It asks brokers that have not answered again after two seconds: so long it knows of no lag, and may twice in a row.
+SILENT_S_MAX = 5.0
 
 LAG_METRIC = ActuatorMetric(
     name="lag_metric", service="order-consumer", metric="kafka.consumer.fetch.manager.records.lag"
@@ -57,6 +62,8 @@ slow = SlowConsumer(link="order-consumer->postgres", group=LAG.group, topic=ORDE
 group = Group(reading=LAG.name, topic=ORDER_EVENTS)
 effects = Effects(reading=EFFECT_TIMES.name, records=RECORDS.name, topic=ORDER_EVENTS)
 behind = FallsBehind(group=group, effects=effects, fault=slow.title, at_least=THRESHOLD + 1)
+# What must be seen to happen cannot where the consumer was never behind: without it nobody is guilty, either.
+made_behind = replace(behind, if_missing=Missing.BOTH)
 
 
 @pytest.mark.scenario("lag-slow-consumer", guide=GUIDE, gate=True)
@@ -112,7 +119,7 @@ def test_a_consumer_that_falls_behind_is_told_of_in_time_and_catches_up(
                 sentence="When more records come than take effect, the group's lag passes 1000.",
                 source=GUIDE,
                 check=LagPasses(group=group, fault=slow.title, above=THRESHOLD),
-                counts_only_if=(healthy, behind),
+                counts_only_if=(healthy, made_behind),
                 kind=Kind.LIVENESS,
             ),
             Claim(
@@ -129,6 +136,17 @@ def test_a_consumer_that_falls_behind_is_told_of_in_time_and_catches_up(
                 source=GUIDE,
                 check=MetricTellsLag(metric=metric, group=group, behind=THRESHOLD),
                 counts_only_if=looked,
+                kind=Kind.RATE,
+            ),
+            Claim(
+                id="lag-metric-is-told",
+                sentence="While the consumer is behind, it is never silent about its lag for long.",
+                source=GUIDE,
+                check=MetricIsTold(
+                    metric=metric, group=group, behind=CAUGHT_UP + 1, silent_s_max=SILENT_S_MAX
+                ),
+                # Brokers that are kept from answering by somebody else keep it silent.
+                counts_only_if=(healthy, behind, *bounded(phases, RATE_PER_S)),
                 kind=Kind.RATE,
             ),
             Claim(

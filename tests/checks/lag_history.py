@@ -4,7 +4,7 @@ Twenty records come a second. In steady each has its effect at once. From 25 s o
 on, so that at 45 s a thousand wait, and from then on three hundred are worked on in a second.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ def recorded(
     effects: Count = done,
     until_s: float = 64.5,
     looks: bool = True,
+    failed_s: Collection[float] = (),
     **fault: Any,
 ) -> History:
     """The recording, with what of it is to be otherwise."""
@@ -55,7 +56,9 @@ def recorded(
             drill.reading(
                 "lag", {"partitions": _partitions(arrived(at_s), committed(at_s))}, at_s, final=False
             )
-        if (lag := told(at_s)) is not None:
+        if at_s in failed_s:
+            drill.reading("metric", None, at_s, final=False, error="no answer within 2 s")
+        elif (lag := told(at_s)) is not None:
             drill.reading("metric", {"VALUE": lag}, at_s, final=False)
         else:
             drill.reading("metric", None, at_s, final=False)

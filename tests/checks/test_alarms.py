@@ -98,6 +98,36 @@ def test_an_alarm_that_is_over_while_the_lag_is_there_is_a_crime(tmp_path: Path)
     assert CLEARS.check(recorded(tmp_path, told=ends_early)).verdict is Verdict.FAIL
 
 
+def silent(from_s: float, to_s: float) -> Any:
+    return lambda at_s: None if from_s <= at_s < to_s else lag(at_s)
+
+
+@pytest.mark.parametrize(
+    ("check", "from_s", "to_s"), [(GOES_OFF, 28, 44), (GOES_OFF, 36, 44), (CLEARS, 44, 60)]
+)
+def test_an_alarm_that_was_wrong_because_nothing_was_told_proves_nothing(
+    tmp_path: Path, check: Any, from_s: float, to_s: float
+) -> None:
+    with pytest.raises(CannotSay, match="answers told no lag; what the others told would be right"):
+        check.check(recorded(tmp_path, told=silent(from_s, to_s)))
+
+
+@pytest.mark.parametrize(("from_s", "to_s"), [(10, 14), (33, 34), (62, 64)])
+def test_a_silence_that_cost_the_alarm_nothing_is_no_obstacle(
+    tmp_path: Path, from_s: float, to_s: float
+) -> None:
+    history = recorded(tmp_path, told=silent(from_s, to_s))
+    assert GOES_OFF.check(history).verdict is Verdict.PASS
+    assert CLEARS.check(history).verdict is Verdict.PASS
+
+
+def test_a_lie_is_a_crime_whatever_else_was_not_told(tmp_path: Path) -> None:
+    def now_and_then(at_s: float) -> float | None:
+        return None if 33 <= at_s < 34 else lag(at_s) / 3
+
+    assert GOES_OFF.check(recorded(tmp_path, told=now_and_then)).verdict is Verdict.FAIL
+
+
 def test_a_lag_that_was_never_so_large_for_certain_says_nothing(tmp_path: Path) -> None:
     with pytest.raises(CannotSay, match="the largest datapoint that is certain is"):
         AlarmGoesOff(alarm=alarm(threshold=2000), fault=FAULT).check(recorded(tmp_path))

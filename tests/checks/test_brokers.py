@@ -109,11 +109,28 @@ def test_a_broker_that_left_the_replicas_and_came_back_is_innocent(tmp_path: Pat
     conclusion = ISR.check(lost(tmp_path, (27, [OLD]), (30, [NEW, {**other, "isr": [2, 3]}]), (44, [NEW])))
     assert conclusion.verdict is Verdict.FAIL, "the end does not tell of events-1"
     assert conclusion.examples == ("events-1",)
-    drill = Drill(tmp_path / "told").fault(KILLED, measured=MEASURED, record=RECORD)
-    drill.reading("leaders", [NEW, {**other, "isr": [2, 3]}], 30, final=False)
-    conclusion = ISR.check(drill.reading("leaders", [WHOLE, other]).ended())
+    conclusion = ISR.check(two_partitions(tmp_path / "told", before=[OLD, other]))
     assert conclusion.verdict is Verdict.PASS
-    assert "all its 2 partitions" in conclusion.because
+    assert "all 2 partitions that had it in sync before, of its 2" in conclusion.because
+
+
+def two_partitions(run_dir: Path, before: list[dict[str, Any]]) -> History:
+    other = row(3, 2, number=1)
+    drill = Drill(run_dir).fault(KILLED, measured=MEASURED, record=RECORD)
+    if before:
+        drill.reading("leaders", before, 24, final=False)
+    drill.reading("leaders", [NEW, {**other, "isr": [2, 3]}], 30, final=False)
+    return drill.reading("leaders", [WHOLE, other]).ended()
+
+
+def test_a_broker_that_was_out_of_sync_before_its_loss_left_nothing(tmp_path: Path) -> None:
+    behind = {**row(3, 2, number=1), "isr": [2, 3]}
+    conclusion = ISR.check(two_partitions(tmp_path / "of one", before=[OLD, behind]))
+    assert conclusion.verdict is Verdict.PASS
+    assert "all 1 partitions that had it in sync before, of its 2" in conclusion.because
+    for number, before in enumerate([[row(isr=[2, 3]), behind], []]):
+        with pytest.raises(CannotSay, match="nobody saw kafka-1 in sync before it was lost"):
+            ISR.check(two_partitions(tmp_path / str(number), before=before))
 
 
 def test_a_replica_that_is_counted_on_though_it_is_away_convicts(tmp_path: Path) -> None:
@@ -126,7 +143,7 @@ def test_a_replica_that_was_not_missed_yet_convicts_nobody(tmp_path: Path) -> No
     with pytest.raises(
         CannotSay, match="events-0 was not seen without kafka-1, and nobody looked later than 5 s"
     ):
-        ISR.check(lost(tmp_path, (27, [OLD]), (30, [OLD])))
+        ISR.check(lost(tmp_path, (24, [OLD]), (27, [OLD]), (30, [OLD])))
 
 
 def test_a_replica_that_is_counted_on_again_while_it_is_away_convicts(tmp_path: Path) -> None:

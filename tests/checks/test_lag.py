@@ -1,11 +1,13 @@
 """A lag that grew, was told and went away; and one of which too little was told, by Kafka or by the consumer itself."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.checks import CannotSay
+from harness.checks import CannotSay, Claim, Evidence, Kind, Missing
+from harness.checks.judging import judge
 from harness.checks.lag import BacklogDrains, FallsBehind, LagPasses, MetricTellsLag, OffsetsFollowEffects
 from harness.checks.lag_log import Between, EventsOfPartition, LagMetric
 from harness.errors import ConfigError
@@ -73,6 +75,35 @@ def test_a_lag_that_passes_its_threshold_says_when(tmp_path: Path) -> None:
 
 def test_a_lag_that_stays_below_is_a_crime(tmp_path: Path) -> None:
     assert PASSES.check(recorded(tmp_path, committed=came)).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("if_missing", "verdict"), [(Missing.BOTH, Verdict.INCONCLUSIVE), (Missing.VOIDS, Verdict.FAIL)]
+)
+def test_a_consumer_that_was_never_behind_is_guilty_of_no_small_lag(
+    tmp_path: Path, if_missing: Missing, verdict: Verdict
+) -> None:
+    """It is quicker than its fault. `if_missing` says that without a backlog there is no lag to be seen."""
+    quick = recorded(tmp_path, committed=came, effects=came, told=lambda _: 0.0)
+    [finding] = judge(quick, [passes(replace(BEHIND, if_missing=if_missing))])
+    assert finding.verdict is verdict
+
+
+def test_a_consumer_that_commits_what_waits_is_guilty_of_it(tmp_path: Path) -> None:
+    hides = recorded(tmp_path, committed=came, told=lambda _: 0.0)
+    [finding] = judge(hides, [passes(replace(BEHIND, if_missing=Missing.BOTH))])
+    assert finding.verdict is Verdict.FAIL
+
+
+def passes(*evidence: Evidence) -> Claim:
+    return Claim(
+        id="passes",
+        sentence="It passes.",
+        source="guide",
+        check=PASSES,
+        counts_only_if=evidence,
+        kind=Kind.LIVENESS,
+    )
 
 
 def test_offsets_behind_the_effects_are_what_is_promised(tmp_path: Path) -> None:

@@ -92,6 +92,16 @@ def test_nothing_is_said_when_no_order_was_sent_early_enough(tmp_path: Path) -> 
         CHECK.check(history(tmp_path / "r", early="CANCELLED", sent_s=39))
 
 
+def test_nothing_is_said_when_fewer_orders_passed_their_limit_than_were_wanted(tmp_path: Path) -> None:
+    wanted = replace(CHECK, at_least=2)
+    with pytest.raises(CannotSay, match="1 orders passed their limit during the fault, wanted 2"):
+        wanted.check(history(tmp_path / "few", early="CANCELLED"))
+    guilty = history(tmp_path / "guilty", early="CONFIRMED")
+    assert wanted.check(guilty).verdict is Verdict.FAIL, "one is enough to convict"
+    with pytest.raises(ConfigError, match="no order at all would be enough"):
+        replace(CHECK, at_least=0)
+
+
 def test_nothing_is_said_without_a_fault_that_bit(tmp_path: Path) -> None:
     with pytest.raises(CannotSay, match="no fault was seen"):
         CHECK.check(Drill(tmp_path / "r").operation("early", 30).fault(bit=False).ended())

@@ -165,10 +165,13 @@ def crashed(
     read_at_s: float = 35,
     in_hand: Any = None,
     charged: str = "abc",
+    logs: Mapping[str, list[Row]] | None = None,
+    states: Mapping[str, str] | None = None,
     **fault: Any,
 ) -> History:
     """The process was dead from 26 s to 45 s, with one saga of each step in its hands."""
-    recorded = drill(tmp_path, {"a": DONE, "b": DONE, "c": DONE}).fault(KILLED, **fault)
+    all_done: Mapping[str, list[Row]] = {"a": DONE, "b": DONE, "c": DONE}
+    recorded = drill(tmp_path, logs or all_done, **(states or {})).fault(KILLED, **fault)
     held = [{"order_id": order, "step": step} for order, step in zip("abc", STEPS, strict=True)]
     recorded.reading("in_hand", held if in_hand is None else in_hand, read_at_s, final=False)
     charge = {"kind": "charge", "amount_cents": 500, "at_ms": round(wall_ms(effect_s)), "requests": 1}
@@ -176,6 +179,7 @@ def crashed(
     effects = [
         {"order_id": order, "step": step, "at_ms": round(wall_ms(effect_s))}
         for order, step in (("a", RESERVE), ("a", CONFIRM), ("c", CONFIRM))
+        if logs is None or order in charged
     ]
     return recorded.tables({"effects": effects, "ledger": ledger}).ended()
 
@@ -200,6 +204,19 @@ def test_a_crash_before_an_effect_that_never_came_is_one_before_it(tmp_path: Pat
     history = crashed(tmp_path, effect_s=20, charged="ac")
     assert met(history, Failure.CRASH_BEFORE) == {("b", PAY)}
     assert met(history, Failure.CRASH_AFTER) == HELD - {("b", PAY)}
+
+
+def test_an_effect_that_could_never_come_met_no_crash_before_it(tmp_path: Path) -> None:
+    """Of a sold-out order and of a declined one nothing can be told: their steps would have had none in any case."""
+    logs: dict[str, list[Row]] = {
+        "a": [(RESERVE, "FAILED", "409: not enough stock")],
+        "b": [(RESERVE, "COMPLETED"), (PAY, "FAILED", "402: card declined"), UNPAID[1]],
+        "c": DONE,
+    }
+    history = crashed(
+        tmp_path, effect_s=46, logs=logs, states={"a": "CANCELLED", "b": "CANCELLED"}, charged="c"
+    )
+    assert met(history, Failure.CRASH_BEFORE) == {("c", CONFIRM)}
 
 
 def test_a_second_charge_after_a_crash_is_a_crime(tmp_path: Path) -> None:
