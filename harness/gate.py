@@ -20,7 +20,8 @@ from harness.clock import NS_PER_S, SYSTEM_CLOCK
 from harness.errors import ConfigError, RecordingError
 from harness.judgement import Judgement
 from harness.recording.records import Finding, RunInfo, Verdict
-from harness.recording.rundir import RUN_FILE, read_findings, read_run, superseded, worst, write_atomically
+from harness.recording.repeats import superseded
+from harness.recording.rundir import RUN_FILE, read_findings, read_run, worst, write_atomically
 
 BASELINE = Path("drill-baseline.json")
 BASELINE_VERSION = 1

@@ -19,7 +19,8 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from harness.errors import RecordingError
 from harness.recording.records import Finding, PhaseStarted, RunInfo, Stream, Verdict
-from harness.recording.rundir import read_findings, read_records, read_run, superseded, write_atomically
+from harness.recording.repeats import superseded
+from harness.recording.rundir import read_findings, read_records, read_run, write_atomically
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 _SESSION = "drill"  # the suite of what happened to no scenario in particular

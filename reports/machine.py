@@ -12,7 +12,8 @@ import msgspec
 
 from harness.errors import RecordingError
 from harness.recording.records import Verdict
-from harness.recording.rundir import read_findings, read_run, superseded, worst, write_atomically
+from harness.recording.repeats import superseded
+from harness.recording.rundir import read_findings, read_run, worst, write_atomically
 
 SUMMARY_VERSION = 1
 _NONE: Mapping[str, str] = MappingProxyType({})

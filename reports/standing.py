@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from harness.recording.history import History
 from harness.recording.records import Finding, Verdict
-from harness.recording.rundir import superseded, worst
+from harness.recording.repeats import superseded
+from harness.recording.rundir import worst
 from reports.axis import axis_of
 from reports.text import plain
 

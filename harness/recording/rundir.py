@@ -257,22 +257,6 @@ def read_findings(run_dir: Path) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-def superseded(run_dirs: Sequence[Path]) -> set[Path]:
-    """Those of some runs that another of them repeats, because nothing could be concluded from them.
-
-    A run that cannot be read supersedes nothing: what it would have repeated then still counts.
-    """
-    found = set()
-    for run_dir in run_dirs:
-        try:
-            earlier = read_run(run_dir).supersedes
-        except RecordingError:
-            continue
-        # Whatever a recording from elsewhere says: only the name of a folder beside it can be one.
-        found |= {other for other in run_dirs if other.name == earlier and other.parent == run_dir.parent}
-    return found
-
-
 def shown(path: Path) -> Path:
     """A path as short as a person would type it here."""
     try:

