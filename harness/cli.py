@@ -15,7 +15,7 @@ import typer
 
 from harness import __version__, flags
 from harness.answers import print_json, print_judged
-from harness.console import ConsoleNarrator, complain, terminal
+from harness.console import ConsoleNarrator, terminal
 from harness.endings import told
 from harness.errors import ConfigError, DrillError, ExitCode, Interrupted
 from harness.gate_commands import baseline, gate
@@ -82,8 +82,9 @@ def run(  # noqa: PLR0913, PLR0917 - one for each flag
     named and skipped is INCONCLUSIVE.
     """
     from harness import sessions  # noqa: PLC0415
+    from harness.closing import closed  # noqa: PLC0415
     from harness.report_files import ready_for  # noqa: PLC0415
-    from harness.reporting import refused_data, session_data, tell  # noqa: PLC0415
+    from harness.reporting import refused_data, session_data  # noqa: PLC0415
     from harness.settings import Settings  # noqa: PLC0415
 
     options = {"profile": profile, "seed": seed, "runtime": runtime, "brokers": brokers, "runs": runs}
@@ -99,14 +100,9 @@ def run(  # noqa: PLR0913, PLR0917 - one for each flag
         if json:
             print_json(refused_data(error))
         raise
-    try:
-        tell(outcome, junit=junit, markdown=markdown)
-    except DrillError as error:  # of less weight than what the session came to, unless that was PASS
-        complain(terminal(), str(error))
-        outcome = outcome.with_trouble(str(error), error.exit_code)
-    finally:
-        if json:
-            print_judged(session_data(outcome), outcome.code)
+    outcome = closed(outcome, junit=junit, markdown=markdown)
+    if json:
+        print_judged(session_data(outcome), outcome.code)
     raise typer.Exit(outcome.code)
 
 
@@ -149,6 +145,7 @@ def detect(
     from harness.detection import detect as detect_all  # noqa: PLC0415
     from harness.detection import exit_code_of  # noqa: PLC0415
     from harness.detection_matrix import refuse_partial, write  # noqa: PLC0415
+    from harness.keeping import surviving  # noqa: PLC0415
     from harness.reporting import print_detections  # noqa: PLC0415
     from harness.settings import Settings  # noqa: PLC0415
 
@@ -159,13 +156,14 @@ def detect(
     arguments = [f"--drill-{name}={value}" for name, value in options.items() if value is not None]
     detections = detect_all(scenarios, arguments, defects or ())
     print_detections(detections)
+    code = exit_code_of(detections)
     if matrix is not None:
-        write(detections, matrix)
+        with surviving(f"{matrix}, which was asked for, was not written") as broken:
+            write(detections, matrix)
+        code = code or (ExitCode.INCONCLUSIVE if broken else ExitCode.PASS)
     if json:
-        print_judged(
-            [asdict(found) | {"caught": found.caught} for found in detections], exit_code_of(detections)
-        )
-    raise typer.Exit(exit_code_of(detections))
+        print_judged([asdict(found) | {"caught": found.caught} for found in detections], code)
+    raise typer.Exit(code)
 
 
 @app.command(name="list")

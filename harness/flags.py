@@ -32,7 +32,7 @@ def _profiles_beginning(incomplete: str) -> list[str]:
 
 
 def _formats_beginning(incomplete: str) -> list[str]:
-    return [name for name in ("html", "markdown") if name.startswith(incomplete)]
+    return [name for name in ("html", "markdown", "json") if name.startswith(incomplete)]
 
 
 def _recorded_beginning(incomplete: str) -> list[str]:
@@ -104,7 +104,7 @@ ReportFormat = Annotated[
     str,
     typer.Option(
         "--format",
-        help="html or markdown. [default: html]",
+        help="html, markdown, or json for programs. [default: html]",
         metavar="NAME",
         show_default=False,
         autocompletion=_formats_beginning,

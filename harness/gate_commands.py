@@ -6,7 +6,7 @@ import typer
 
 from harness import flags
 from harness.answers import print_json, print_judged
-from harness.console import complain, say, terminal
+from harness.console import say, terminal
 from harness.errors import ConfigError, DrillError, ExitCode
 
 baseline = typer.Typer(name="baseline", help="Keep what a gate has proven.", no_args_is_help=True)
@@ -31,9 +31,10 @@ def gate(  # noqa: PLR0913, PLR0917 - one for each flag
     however green the rest is. Exit code 0: let it through. Anything else: hold it back.
     """
     from harness import sessions  # noqa: PLC0415 - see harness.cli
+    from harness.closing import closed  # noqa: PLC0415
     from harness.gate import BASELINE, gated, read_baseline  # noqa: PLC0415
     from harness.report_files import ready_for  # noqa: PLC0415
-    from harness.reporting import refused_data, session_data, tell  # noqa: PLC0415
+    from harness.reporting import refused_data, session_data  # noqa: PLC0415
     from harness.settings import Settings  # noqa: PLC0415
 
     options = {"profile": profile, "seed": seed, "runtime": runtime, "brokers": brokers, "runs": runs}
@@ -62,20 +63,11 @@ def gate(  # noqa: PLR0913, PLR0917 - one for each flag
         lost, new = found.lost, found.new
         if lost:
             outcome = outcome.with_trouble(_told(lost), ExitCode.INCONCLUSIVE)
-    try:
-        tell(outcome, junit=junit, markdown=markdown)
-        if new:
-            say(
-                terminal(),
-                f"{len(new)} claims are new; `drill baseline save` holds later changes to them, too.",
-            )
-    except DrillError as error:
-        complain(terminal(), str(error))
-        outcome = outcome.with_trouble(str(error), error.exit_code)
-    finally:
-        if json:
-            told = session_data(outcome) | {"lost": _pairs(lost), "new": _pairs(new)}
-            print_judged(told, outcome.code)
+    outcome = closed(outcome, junit=junit, markdown=markdown)
+    if new:
+        say(terminal(), f"{len(new)} claims are new; `drill baseline save` holds later changes to them, too.")
+    if json:
+        print_judged(session_data(outcome) | {"lost": _pairs(lost), "new": _pairs(new)}, outcome.code)
     raise typer.Exit(outcome.code)
 
 

@@ -148,6 +148,8 @@ def run(folder: Path, arguments: Sequence[str]) -> SessionOutcome:
         complained=""
         if code == pytest.ExitCode.OK
         else f"pytest ended with its code {code:d}. {overheard}".strip(),
+        recordings=session.recordings if session else None,
+        replay=session.replay if session else "",
     )
     return reckoned(held, _broken_off(session))
 

@@ -70,6 +70,9 @@ def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         ["run", "--junit", "."],
         ["run", "--markdown", "."],
         ["report", "nowhere"],
+        ["run", "--junit", "session.json"],
+        ["run", "--markdown", "operations.jsonl"],
+        ["detect", "--matrix", "run.json"],
         ["run", "--junit", "/proc/1/none/junit.xml"],
         ["up", "--brokers", "2"],
         ["up", "--lease", "0"],
@@ -293,12 +296,31 @@ def test_a_report_that_cannot_be_written_hides_no_fail_and_makes_no_pass(
         return SessionOutcome(code=code)
 
     monkeypatch.setattr(sessions, "run", run)
-    assert drill("run", "--json", "--junit", "reports/junit.xml") == (code or ExitCode.USAGE)
+    assert drill("run", "--json", "--junit", "reports/junit.xml") == (code or ExitCode.INCONCLUSIVE)
     out, err = capsys.readouterr()
     document = json.loads(out)
-    assert document["exit_code"] == (code or ExitCode.USAGE)
+    assert document["exit_code"] == (code or ExitCode.INCONCLUSIVE)
     assert any("reports/junit.xml" in error for error in document["errors"])
-    assert "wanted to write reports/junit.xml" in err
+    assert "reports/junit.xml, which was asked for, was not written: wanted to write" in err
+
+
+@pytest.mark.parametrize("code", [ExitCode.PASS, ExitCode.FAIL])
+def test_a_matrix_that_breaks_hides_no_miss_and_nothing_that_was_found(
+    drill: Drill, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: ExitCode
+) -> None:
+    found = Detection(
+        defect="d", scenario="s", claim="c", code=code, failed=(), because="so it is", run_dir=""
+    )
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("no width")
+
+    monkeypatch.setattr(detection, "detect", lambda *_: [found])
+    monkeypatch.setattr("harness.detection_matrix.write", broken)
+    assert drill("detect", "--matrix", "m.md", "--json") == (code or ExitCode.INCONCLUSIVE)
+    out, err = capsys.readouterr()
+    assert json.loads(out)[0]["because"] == "so it is"
+    assert "m.md, which was asked for, was not written: ZeroDivisionError" in err
 
 
 def into_a_closed_pipe(*arguments: str) -> tuple[int, str]:

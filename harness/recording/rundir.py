@@ -92,7 +92,7 @@ def read_run(run_dir: Path) -> RunInfo:
         RecordingError: The folder is no run directory, its `run.json` is damaged, or its format is not ours.
     """
     path = run_dir / RUN_FILE
-    _refuse_no_file(path)
+    refuse_no_file(path)
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -160,7 +160,7 @@ class Extent:
     torn_bytes: int
 
 
-def _refuse_no_file(path: Path) -> None:
+def refuse_no_file(path: Path) -> None:
     """Make sure that reading comes to an end: a pipe waits for somebody to write, a device never runs out.
 
     Raises:
@@ -180,7 +180,7 @@ def extent(path: Path) -> Extent | None:
     Raises:
         RecordingError: It may not be read, or is no file.
     """
-    _refuse_no_file(path)
+    refuse_no_file(path)
     try:
         lines = whole = size = 0
         with path.open("rb") as file:
