@@ -7,7 +7,7 @@ import typer
 from harness import flags
 from harness.answers import print_json, print_judged
 from harness.console import say, terminal
-from harness.errors import ConfigError, DrillError, ExitCode
+from harness.errors import DrillError, ExitCode
 
 baseline = typer.Typer(name="baseline", help="Keep what a gate has proven.", no_args_is_help=True)
 
@@ -31,8 +31,9 @@ def gate(  # noqa: PLR0913, PLR0917 - one for each flag
     however green the rest is. Exit code 0: let it through. Anything else: hold it back.
     """
     from harness import sessions  # noqa: PLC0415 - see harness.cli
+    from harness.baseline import BASELINE, read_baseline  # noqa: PLC0415
     from harness.closing import closed  # noqa: PLC0415
-    from harness.gate import BASELINE, gated, read_baseline  # noqa: PLC0415
+    from harness.gate import compared, gated, refuse_another, strangers  # noqa: PLC0415
     from harness.report_files import ready_for  # noqa: PLC0415
     from harness.reporting import refused_data, session_data  # noqa: PLC0415
     from harness.settings import Settings  # noqa: PLC0415
@@ -41,11 +42,7 @@ def gate(  # noqa: PLR0913, PLR0917 - one for each flag
     try:
         settings = Settings.read(**options)
         proven = None if no_baseline else read_baseline(baseline or BASELINE)
-        if proven is not None and proven.profile != settings.profile:
-            raise ConfigError(
-                f"the baseline was saved with the profile {proven.profile} and this gate has {settings.profile}: give "
-                "it the same, or a baseline of its own with --baseline."
-            )
+        refuse_another(proven, settings)
         ready_for(junit, markdown)
         names = gated(sessions.collected(scenarios, whole=True))
         arguments = [f"--drill-{name}={value}" for name, value in options.items() if value is not None]
@@ -57,12 +54,12 @@ def gate(  # noqa: PLR0913, PLR0917 - one for each flag
     lost: tuple[tuple[str, str], ...] = ()
     new: tuple[tuple[str, str], ...] = ()
     if proven is not None and outcome.code is not ExitCode.INTERRUPTED:
-        from harness.gate import compared  # noqa: PLC0415
-
         found = compared(proven, outcome.counting)
         lost, new = found.lost, found.new
         if lost:
             outcome = outcome.with_trouble(_told(lost), ExitCode.INCONCLUSIVE)
+        for told in strangers(proven, outcome.counting):
+            outcome = outcome.with_trouble(told, ExitCode.INCONCLUSIVE)
     outcome = closed(outcome, junit=junit, markdown=markdown)
     if new:
         say(terminal(), f"{len(new)} claims are new; `drill baseline save` holds later changes to them, too.")
@@ -85,11 +82,16 @@ def save(
     the gate must have passed in it. Put the file under version control.
     """
     from harness import sessions  # noqa: PLC0415
-    from harness.gate import BASELINE, baseline_of, gated, newest_session, write_baseline  # noqa: PLC0415
+    from harness.baseline import BASELINE, write_baseline  # noqa: PLC0415
+    from harness.gate import gated  # noqa: PLC0415
+    from harness.patience import patiently  # noqa: PLC0415
+    from harness.proven import baseline_of, newest_session  # noqa: PLC0415
     from harness.settings import Settings  # noqa: PLC0415
 
     folder = session or newest_session(Settings.read(runs=runs).runs)
-    found = baseline_of(folder, gated(sessions.collected(scenarios, whole=True)))
+    names = gated(sessions.collected(scenarios, whole=True))
+    with patiently(terminal(), f"reading what {folder} proved …"):
+        found = baseline_of(folder, names)
     path = baseline or BASELINE
     write_baseline(path, found)
     claims = sum(len(names) for names in found.claims.values())
