@@ -118,6 +118,6 @@ def _must_have_passed(run_dir: Path, run: RunInfo, findings: Sequence[Finding], 
         )
     if against := doubts(History.load(run_dir), findings):
         raise ConfigError(
-            f"{run.scenario} proves nothing as it is recorded in {run_dir}: {against[0].rstrip('.')}. A baseline is what was "
-            f"proven. {_AGAIN}"
+            f"{run.scenario} proves nothing as it is recorded in {run_dir}: {against[0].rstrip('.')}. A baseline is "
+            f"what was proven. {_AGAIN}"
         )

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.catalogue import ScenarioInfo
-from harness.checks.judging import judge, overall
+from harness.checks.judging import judge, weighed
 from harness.console import MARKS, STYLES, ConsoleNarrator, complain, say, say_whole, terminal
 from harness.detection import Detection
 from harness.doctor import Diagnosis
@@ -64,6 +64,7 @@ def as_data(judgement: Judgement) -> dict[str, Any]:
         "scenario": judgement.scenario,
         "verdict": judgement.verdict,
         "superseded": judgement.superseded,
+        "warnings": judgement.doubts,
         "run_dir": str(judgement.run_dir),
         "replay": judgement.replay,
         "findings": judgement.findings,
@@ -88,6 +89,8 @@ def print_summary(console: Console, outcome: SessionOutcome) -> None:
             told,
             STYLES[judgement.verdict],
         )
+        for doubt in judgement.doubts:
+            say(console, f"against the recording speaks: {doubt}", indent=18, style="dim")
         for finding in judgement.findings:
             if (
                 finding.verdict is not Verdict.PASS
@@ -123,6 +126,9 @@ def judge_again(run_dir: Path) -> Judgement:
         )
     history = History.load(run_dir)
     findings = judge(history)
+    verdict, doubts = weighed(history, findings)
+    for doubt in doubts:
+        complain(terminal(), f"every claim holds, and against the recording speaks: {doubt}")
     try:
         write_findings(run_dir, findings)
     except (
@@ -131,7 +137,8 @@ def judge_again(run_dir: Path) -> Judgement:
         complain(terminal(), f"the findings are only told, not kept beside the recording: {error.__cause__}")
     return Judgement(
         scenario=history.run.scenario,
-        verdict=overall(findings),
+        verdict=verdict,
+        doubts=doubts,
         findings=findings,
         run_dir=run_dir,
         replay=history.run.replay,

@@ -17,10 +17,12 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from harness.errors import RecordingError
+from harness.recording.history import History
 from harness.recording.records import Finding, PhaseStarted, RunInfo, Stream, Verdict
 from harness.recording.repeats import superseded
-from harness.recording.rundir import read_findings, read_records, read_run, write_atomically
+from harness.recording.rundir import read_findings, read_records, worst, write_atomically
 from harness.recording.session_standing import SessionStanding, told_together
+from harness.recording.wholeness import doubts
 
 _SESSION = "drill"  # the suite of what happened to no scenario in particular
 _HELD_AGAIN = " (held again)"
@@ -62,12 +64,13 @@ def write(run_dirs: Sequence[Path], out: Path, *, sessions: Sequence[SessionStan
 
 def _suite(run_dir: Path, *, held_again: bool) -> Element:
     try:
-        run = read_run(run_dir)
+        history = History.load(run_dir)
         findings = read_findings(run_dir)
     except RecordingError as error:
         suite = Element("testsuite", name=_text(run_dir.name))
         _trouble(suite, run_dir.name, "the recording can be read", str(error))
         return _counted(suite)
+    run = history.run
     name = _text(f"{run.scenario}{_HELD_AGAIN if held_again else ''}")
     suite = Element("testsuite", name=name)
     suite.set(
@@ -81,6 +84,10 @@ def _suite(run_dir: Path, *, held_again: bool) -> Element:
         _trouble(
             suite, run.scenario, "the run was judged", f"{run_dir} holds no findings: nothing was concluded"
         )
+    elif worst(finding.verdict for finding in findings) is Verdict.PASS and (
+        against := doubts(history, findings)
+    ):
+        _trouble(suite, run.scenario, "the recording is whole", " ".join(against))
     return _counted(suite)
 
 

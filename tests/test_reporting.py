@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import parse
 
@@ -14,13 +15,12 @@ from harness.closing import closed
 from harness.errors import ConfigError, ExitCode, RecordingError
 from harness.judgement import Judgement, Trouble
 from harness.outcome import SessionOutcome
-from harness.recording.recorder import Recorder
 from harness.recording.records import Stream, Verdict
-from harness.recording.rundir import read_findings, stream_path, write_findings
+from harness.recording.rundir import read_findings, read_run, stream_path, write_findings, write_run
 from harness.report_files import ready_for, writer
 from harness.reporting import judge_again, print_judgement, refused_data, session_data
 from tests.fake_stack import finding
-from tests.histories import innocent_drill, run_info
+from tests.histories import Drill, innocent_drill
 
 
 def judgement(run_dir: Path, verdict: Verdict, *, superseded: bool = False) -> Judgement:
@@ -40,9 +40,8 @@ def held_again(folder: Path) -> SessionOutcome:
         ("one", Verdict.INCONCLUSIVE, ""),
         ("one.again-1", Verdict.PASS, "one"),
     ):
-        with Recorder(folder / name) as recorder:
-            recorder.start(run_info(scenario="one", supersedes=supersedes))
-            recorder.finish("completed")
+        Drill(folder / name).ended()
+        write_run(folder / name, replace(read_run(folder / name), scenario="one", supersedes=supersedes))
         write_findings(folder / name, (finding(verdict), finding(Verdict.PASS, claim="another")))
     return SessionOutcome(
         code=ExitCode.PASS,
@@ -201,7 +200,15 @@ def test_what_json_prints_has_the_documented_fields(tmp_path: Path) -> None:
     assert data["skipped"] == [{"scenario": "two", "reason": "needs three brokers"}]
     first, second = data["runs"]
     assert (first["superseded"], second["superseded"]) == (True, False)
-    assert set(second) == {"scenario", "verdict", "superseded", "run_dir", "replay", "findings"}
+    assert set(second) == {
+        "scenario",
+        "verdict",
+        "superseded",
+        "warnings",
+        "run_dir",
+        "replay",
+        "findings",
+    }
     assert second["findings"][0]["precision"] == "± 1 ms"
 
 

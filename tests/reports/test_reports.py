@@ -94,6 +94,18 @@ def test_a_report_for_programs_holds_every_run_with_its_findings(tmp_path: Path)
     assert summary["runs"][0]["replay"] == "drill run saga-payment-outage --seed 7"
 
 
+def test_a_recording_that_is_not_whole_is_no_pass_in_junit(tmp_path: Path) -> None:
+    """A CI server that reads nothing but this file must not see more than there is."""
+    run_dir = _judged(tmp_path / "r", _finding(Verdict.PASS))
+    junit.write([run_dir], tmp_path / "junit.xml")
+    assert _suite(tmp_path / "junit.xml").get("errors") == "0"
+    (run_dir / "phases.jsonl").unlink()
+    junit.write([run_dir], tmp_path / "junit.xml")
+    error = _suite(tmp_path / "junit.xml").find("testcase/error")
+    assert error is not None
+    assert error.get("message") == "phases: the file is missing"
+
+
 def test_no_runs_at_all_are_not_green() -> None:
     assert machine.report([])["verdict"] == "INCONCLUSIVE"
 
