@@ -9,7 +9,15 @@ from harness.answers import print_json, print_judged
 from harness.console import say, terminal
 from harness.errors import DrillError, ExitCode
 
-baseline = typer.Typer(name="baseline", help="Keep what a gate has proven.", no_args_is_help=True)
+baseline = typer.Typer(name="baseline")
+
+
+@baseline.callback(invoke_without_command=True)
+def _baseline(context: typer.Context) -> None:
+    """Keep what a gate has proven."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(ExitCode.USAGE)
 
 
 def gate(  # noqa: PLR0913, PLR0917 - one for each flag
@@ -25,10 +33,10 @@ def gate(  # noqa: PLR0913, PLR0917 - one for each flag
     scenarios: flags.Scenarios = flags.SCENARIOS,
     json: flags.Json = False,
 ) -> None:
-    """Hold the drills that are marked for the gate, and miss nothing that was proven before.
+    """Hold the drills of the gate, and miss nothing proven before.
 
-    A scenario is marked with `gate=True`. What the baseline has and this session has not judged makes it INCONCLUSIVE,
-    however green the rest is. Exit code 0: let it through. Anything else: hold it back.
+    A scenario is marked for it with `gate=True`. What the baseline has and this session has not judged makes it
+    INCONCLUSIVE, however green the rest is. Exit code 0: let it through. Anything else: hold it back.
     """
     from harness import sessions  # noqa: PLC0415 - see harness.cli
     from harness.baseline import BASELINE, read_baseline  # noqa: PLC0415
@@ -71,15 +79,16 @@ def gate(  # noqa: PLR0913, PLR0917 - one for each flag
 @baseline.command()
 def save(
     session: flags.Session = None,
-    runs: flags.Runs = None,
+    runs: flags.RunsThere = None,
     baseline: flags.Baseline = None,
     scenarios: flags.Scenarios = flags.SCENARIOS,
     json: flags.Json = False,
 ) -> None:
     """Save what a session proved, for later gates to be held to.
 
-    SESSION is the folder of a session, as `drill gate` printed it; the newest one if none is named. Every scenario of
-    the gate must have passed in it. Put the file under version control.
+    SESSION is the folder of a session, as `drill gate` printed it; the newest one in --runs if none is named. Every
+    scenario of the gate must have passed in it, without a planted defect, and its recordings must be whole. Put the
+    file under version control. Exit code 0: it is saved. 2: it is not, and an earlier file is as it was.
     """
     from harness import sessions  # noqa: PLC0415
     from harness.baseline import BASELINE, write_baseline  # noqa: PLC0415

@@ -1,7 +1,7 @@
-"""Telling somebody who waits what for: nothing at first, and then one line.
+"""Telling somebody at a terminal what they wait for: nothing at first, then one moving line, which goes away again.
 
 A command that says nothing for longer than this looks as if it hung, and one that tells of every moment hides what
-matters.
+matters. In a log nobody waits, so nothing is written there.
 """
 
 from collections.abc import Callable, Iterator
@@ -37,19 +37,16 @@ class Delayed(Protocol):
 def patiently(
     console: Console, doing: str, later: Callable[[float, Callable[[], None]], Delayed] = Timer
 ) -> Iterator[None]:
-    """Say what is being done, should it take longer than one waits without wondering.
-
-    On a terminal the line moves and goes away again; in a log it is one line.
-    """
-    status = console.status(escape(doing)) if can_move(console) else None
-    waiting = later(
-        PATIENCE_S, status.start if status else lambda: console.print(doing, markup=False, soft_wrap=True)
-    )
+    """Say what is being done, should it take longer than one waits without wondering."""
+    if not can_move(console):
+        yield
+        return
+    status = console.status(escape(doing))
+    waiting = later(PATIENCE_S, status.start)
     waiting.start()
     try:
         yield
     finally:
         waiting.cancel()
         waiting.join()
-        if status:
-            status.stop()
+        status.stop()

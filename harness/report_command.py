@@ -32,7 +32,8 @@ def report(
 
     RECORDED is the folder of one run, of a session, or of many sessions (the default: runs). Of one run it writes a
     page; of more an index, and a page for each; as Markdown or JSON one file about all of them. They go beside the
-    recordings, or to --out. Exit code 0: it is written, whatever the verdicts are. 2: it is not.
+    recordings, or to --out, but never in the place of something recorded. --json tells what was written; the report
+    itself for programs is --format json. Exit code 0: it is written, whatever the verdicts are. 2: it is not.
     """
     from harness.console import terminal  # noqa: PLC0415 - see harness.cli
     from harness.patience import patiently  # noqa: PLC0415

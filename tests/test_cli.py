@@ -131,6 +131,34 @@ def test_without_a_command_help_is_shown_as_a_mistake_and_on_request_as_a_result
     assert re.search(r"run +Hold drills and judge them", asked.out)
 
 
+@pytest.mark.parametrize(
+    "command", ["run", "gate", "judge", "report", "detect", "list", "doctor", "up", "down"]
+)
+def test_help_says_what_the_exit_code_means_and_what_each_argument_is(
+    drill: Drill, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert drill(command, "--help") == ExitCode.PASS
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Exit code " in told
+    usage, _, text = told.partition("] ")
+    for argument in re.findall(r"[A-Z_]{4,}", text.partition(" ")[0]):
+        assert told.count(argument) > 1 or argument == "NAME", f"{argument} of {usage} is explained nowhere"
+
+
+def test_the_list_of_commands_cuts_no_sentence_off(drill: Drill, capsys: pytest.CaptureFixture[str]) -> None:
+    assert drill("--help") == ExitCode.PASS
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2]
+
+
+def test_a_command_of_commands_shows_its_help_as_a_mistake(
+    drill: Drill, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert drill("baseline") == ExitCode.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("Usage: drill baseline")
+
+
 def test_a_refused_session_still_prints_its_json(drill: Drill, capsys: pytest.CaptureFixture[str]) -> None:
     assert drill("run", "--json", "--brokers", "2") == ExitCode.USAGE
     out, err = capsys.readouterr()
@@ -385,6 +413,9 @@ def test_the_shell_is_offered_scenarios_and_defects() -> None:
     assert offered("drill run bas") == ["baseline"]
     assert offered("drill run --profile g") == ["guide"]
     assert "payment-key-per-attempt" in offered("drill detect ")
+    assert offered("drill report --format j") == ["json"]
+    assert offered("drill gate --runtime e") == ["embedded"]
+    assert offered("drill detect --brokers ") == ["1", "3"]
 
 
 def test_the_version_is_printed(drill: Drill, capsys: pytest.CaptureFixture[str]) -> None:
