@@ -98,7 +98,7 @@ def test_the_index_that_is_made_later_is_the_same(place: Place, line: str, word:
     first = (session / "index.html").read_text(encoding="utf-8")
     assert f"<title>{word} Session r1</title>" in first
     (session / "index.html").unlink()
-    report(session)
+    report(session.relative_to(Path.cwd()))
     assert (session / "index.html").read_text(encoding="utf-8") == first
 
 
