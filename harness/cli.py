@@ -118,11 +118,9 @@ def judge(run_dir: flags.RunDir, json: flags.Json = False) -> None:
     put there. Exit code 0: PASS. 1: FAIL. 3: INCONCLUSIVE, also of a recording that is not whole. 2: there is no run
     that can be read.
     """
-    from harness.patience import patiently  # noqa: PLC0415
     from harness.reporting import as_data, judge_again, print_judgement  # noqa: PLC0415
 
-    with patiently(terminal(), f"judging {run_dir} …"):
-        judgement = judge_again(run_dir)
+    judgement = judge_again(run_dir)
     code = print_judgement(judgement)
     if json:
         print_judged(as_data(judgement), code)

@@ -10,7 +10,9 @@ from threading import Timer
 from typing import Protocol
 
 from rich.console import Console
-from rich.markup import escape
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
 
 from harness.console import can_move
 
@@ -41,12 +43,20 @@ def patiently(
     if not can_move(console):
         yield
         return
-    status = console.status(escape(doing))
-    waiting = later(PATIENCE_S, status.start)
+    # Standard output and error are left as they are: pytest, for one, has others in their place meanwhile, and puts
+    # them back before this does.
+    line = Live(
+        Spinner("dots", text=Text(doing)),
+        console=console,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    waiting = later(PATIENCE_S, line.start)
     waiting.start()
     try:
         yield
     finally:
         waiting.cancel()
         waiting.join()
-        status.stop()
+        line.stop()

@@ -15,6 +15,7 @@ from harness.doctor import Diagnosis
 from harness.errors import DrillError, ExitCode, RecordingError
 from harness.judgement import EXIT_CODES, Judgement, Trouble
 from harness.outcome import SessionOutcome
+from harness.patience import patiently
 from harness.recording.history import History
 from harness.recording.records import Verdict
 from harness.recording.rundir import RUN_FILE, write_findings
@@ -124,8 +125,9 @@ def judge_again(run_dir: Path) -> Judgement:
         raise RecordingError(
             f"{run_dir} is a whole session: name one of its runs, {' or '.join(str(run.parent) for run in inside)}."
         )
-    history = History.load(run_dir)
-    findings = judge(history)
+    with patiently(terminal(), f"judging {run_dir} …"):
+        history = History.load(run_dir)
+        findings = judge(history)
     verdict, doubts = weighed(history, findings)
     for doubt in doubts:
         complain(terminal(), f"every claim holds, and against the recording speaks: {doubt}")

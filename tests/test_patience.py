@@ -1,6 +1,7 @@
 """What somebody who waits is told, without anybody waiting."""
 
 import io
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -78,6 +79,25 @@ def test_without_colour_the_line_has_none(monkeypatch: pytest.MonkeyPatch) -> No
     told, _ = waited(Terminal(), slow=True)
     assert "reading [3] recordings …" in told
     assert "\x1b[3" not in told
+
+
+def test_what_others_put_in_the_place_of_standard_output_is_theirs_to_put_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As pytest does while it collects scenarios: it would be left with a file that is closed by then."""
+    before, theirs = sys.stdout, io.StringIO()
+    made: list[Clockwork] = []
+
+    def later(after_s: float, do: Callable[[], None]) -> Clockwork:
+        made.append(Clockwork(after_s, do, slow=False))
+        return made[-1]
+
+    with patiently(terminal(Terminal()), "reading …", later):
+        monkeypatch.setattr(sys, "stdout", theirs)
+        made[0].do()
+        assert sys.stdout is theirs
+        monkeypatch.setattr(sys, "stdout", before)
+    assert sys.stdout is before
 
 
 def test_a_mistake_meanwhile_is_let_through_and_leaves_no_line() -> None:
