@@ -160,7 +160,10 @@ class ConsoleNarrator:
     def judged(
         self, scenario: str, verdict: Verdict, findings: Sequence[Finding], run_dir: Path, replay: str
     ) -> None:
-        """Print the verdict with every claim, its reason and what it rests on; the worst last, where one looks."""
+        """Print the verdict with every claim, its reason and what it rests on; the worst last, where one looks.
+
+        Claims share much of their evidence: each piece of it is printed with the first claim that it is about.
+        """
         self.quiet()
         self._faults = set()
         hold = sum(finding.verdict is Verdict.PASS for finding in findings)
@@ -168,8 +171,9 @@ class ConsoleNarrator:
         head.append(f"  {hold} of {len(findings)} claims hold", style="dim")
         self.console.print()
         say(self.console, head)
+        printed: set[str] = set()
         for finding in sorted(findings, key=lambda found: found.verdict.badness):
-            self._print_finding(finding)
+            self._print_finding(finding, printed)
         for label, told in (
             ("recorded", str(run_dir)),
             ("judge", f"drill judge {shlex.quote(str(run_dir))}"),
@@ -178,7 +182,7 @@ class ConsoleNarrator:
             say_whole(self.console, told, indent=2, label=label)
         self.console.print()
 
-    def _print_finding(self, finding: Finding) -> None:
+    def _print_finding(self, finding: Finding, printed: set[str]) -> None:
         sentence = Text.assemble((MARKS[finding.verdict], STYLES[finding.verdict]), " ", finding.sentence)
         if finding.verdict is Verdict.PASS:
             say(self.console, sentence, indent=2, hanging=2)
@@ -190,7 +194,9 @@ class ConsoleNarrator:
         say(self.console, finding.because, indent=6, style=STYLES[finding.verdict].removeprefix("bold "))
         self._detail(finding.precision, "precision: ")
         for evidence in sorted(finding.evidence, key=_is_there):
-            self._detail(evidence)
+            if evidence not in printed:
+                self._detail(evidence)
+        printed.update(finding.evidence)
         more = ", …" if len(finding.examples) > EXAMPLES_MAX else ""
         self._detail(", ".join(finding.examples[:EXAMPLES_MAX]) + more, "look at: ")
 

@@ -90,12 +90,13 @@ def print_summary(console: Console, outcome: SessionOutcome) -> None:
             told,
             STYLES[judgement.verdict],
         )
+        if judgement.superseded:
+            continue
         for doubt in judgement.doubts:
             say(console, f"against the recording speaks: {doubt}", indent=18, style="dim")
+        # Once more, for a log's last lines may be all that one is shown.
         for finding in judgement.findings:
-            if (
-                finding.verdict is not Verdict.PASS
-            ):  # again, where a log's last lines are all that one is shown
+            if finding.verdict is not Verdict.PASS:
                 say(console, f"{finding.claim}: {finding.because}", indent=18, style="dim")
     for name, reason in outcome.skipped:
         _print_row(console, "-", "SKIPPED", name, reason or "no reason given", "bold yellow")

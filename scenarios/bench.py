@@ -215,8 +215,8 @@ def measure(*, cold: int, runs: int) -> tuple[list[Figure], list[Course]]:
         figures += proxy_figures(stack, LATENCY_LINKS, place_order, busy=busy)
         figures += latency_figures(stack, runs=runs, busy=busy)
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        session, courses = hold_all(Path(folder))
-    return [*figures, recording_figure(), session, *judging_figures(runs), *page_figures(runs)], courses
+        held, courses = hold_all(Path(folder))
+    return [*figures, recording_figure(), *held, *judging_figures(runs), *page_figures(runs)], courses
 
 
 def document(figures: Sequence[Figure], courses: Sequence[Course] = ()) -> str:

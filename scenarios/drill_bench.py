@@ -13,13 +13,16 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
+from harness.checks.overload import AT_MOST
 from harness.checks.tables import rows_of
 from harness.clock import NS_PER_S, SYSTEM_CLOCK
 from harness.errors import ExitCode
 from harness.recording.history import History
 from harness.recording.records import Phase
 from scenarios.figures import Figure, others_percent
+from scenarios.limits.test_flood import goodput
 
+FLOOD = "flood"
 SECONDS_MAX = 300.0
 # Open orders tell how the shop fares in every drill: none is left in a well one for longer than a moment.
 BACKLOG = "pending_orders"
@@ -96,7 +99,7 @@ def _between(earlier_ns: int | None, later_ns: int | None) -> float | None:
     return None if earlier_ns is None or later_ns is None else (later_ns - earlier_ns) / NS_PER_S
 
 
-def hold_all(runs: Path) -> tuple[Figure, list[Course]]:
+def hold_all(runs: Path) -> tuple[list[Figure], list[Course]]:
     """All drills in one session, whatever they come to.
 
     Args:
@@ -120,7 +123,8 @@ def hold_all(runs: Path) -> tuple[Figure, list[Course]]:
     counted = [run for run in told["runs"] if not run["superseded"]]
     passed = sum(run["verdict"] == "PASS" for run in counted)
     again = len(told["runs"]) - len(counted)
-    figure = Figure(
+    histories = [History.load(Path(run["run_dir"])) for run in counted]
+    session = Figure(
         what=f"all drills in one session: {passed} of {len(counted)} PASS, {again} held again; `drill run` to verdict",
         wanted=f"≤ {SECONDS_MAX:g} s",
         most=SECONDS_MAX,
@@ -128,7 +132,25 @@ def hold_all(runs: Path) -> tuple[Figure, list[Course]]:
         others_percent=busy,
         values=(took_s,),
     )
-    return figure, [course for run in counted for course in courses(History.load(Path(run["run_dir"])))]
+    figures = [
+        session,
+        *(goodput_figure(flooded, busy) for flooded in histories if flooded.run.scenario == FLOOD),
+    ]
+    return figures, [course for history in histories for course in courses(history)]
+
+
+def goodput_figure(flooded: History, busy: float) -> Figure:
+    """What a flooded shop goes on doing, of what it is configured to be able to."""
+    least = 100 * goodput.share_min
+    return Figure(
+        what=f"goodput in the flood, of a capacity of {goodput.capacity_per_s:g} orders/s",
+        wanted=f"≥ {least:g} %",
+        least=least,
+        most=100 * AT_MOST,
+        unit="%",
+        others_percent=busy,
+        values=(100 * goodput.measured(flooded).share,),
+    )
 
 
 def courses_section(found: Sequence[Course]) -> list[str]:

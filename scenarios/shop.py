@@ -8,7 +8,7 @@ import difflib
 import json
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,15 @@ from scenarios.profiles import ShopTimers, profile
 ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = ROOT / "target_app" / "migrations"
 GATEWAYS = ("gateway-1", "gateway-2")
+# More of each, which an operator would add: not started unless a drill scales out (`harness.faults.scaling`).
+SPARE_GATEWAYS = ("gateway-3",)
+SPARE_CONSUMERS = ("order-consumer-2", "order-consumer-3")
 # The planted defects of the shop. Checked here too, so that a misspelt one is refused before a server has started.
 VARIANTS = (
     "breaker-counts-declines",
     "breaker-opens-above-its-threshold",
     "commit-before-effect",
+    "commit-on-failure",
     "compensation-in-wrong-order",
     "compensation-stops-half-way",
     "confirm-refusal-keeps-payment",
@@ -40,7 +44,9 @@ VARIANTS = (
     "rate-limit-per-instance",
     "rate-limit-refills-greedily",
     "reads-are-not-shed",
+    "refund-by-order",
     "refused-after-the-work",
+    "release-puts-back-one",
     "retry-after-rounded-down",
     "unbounded-request-queue",
     "unheard-payment-is-kept",
@@ -85,6 +91,16 @@ def target(settings: Settings) -> Target:
             _service("payments", "payments", shop.payments, uses=(POSTGRES, "provider")),
             _service("order-consumer", "order_consumer", shop.order_consumer, uses=(POSTGRES, KAFKA)),
             _service("provider", "provider", shop.provider),
+            *(
+                replace(_service(name, "gateway", shop.gateway, uses=(REDIS, "orders")), spare=True)
+                for name in SPARE_GATEWAYS
+            ),
+            *(
+                replace(
+                    _service(name, "order_consumer", shop.order_consumer, uses=(POSTGRES, KAFKA)), spare=True
+                )
+                for name in SPARE_CONSUMERS
+            ),
         ),
         topics=(
             Topic(name="order-events", partitions=3),
@@ -96,7 +112,7 @@ def target(settings: Settings) -> Target:
             for name in ("orders", "inventory", "payments", "views")
         ),
         redis=True,
-        balanced=GATEWAYS,
+        balanced=(*GATEWAYS, *SPARE_GATEWAYS),
         python_path=(str(ROOT),),
         shortest_timer_s=shop.timers.shortest_s,
     )

@@ -30,6 +30,9 @@ class Variant(StrEnum):
     CONFIRM_REFUSAL_KEEPS_PAYMENT = "confirm-refusal-keeps-payment"
     COMPENSATION_IN_WRONG_ORDER = "compensation-in-wrong-order"
     CRASH_RESUMES_WITH_A_NEW_PAYMENT_KEY = "crash-resumes-with-a-new-payment-key"
+    REFUND_BY_ORDER = "refund-by-order"
+    RELEASE_PUTS_BACK_ONE = "release-puts-back-one"
+    COMMIT_ON_FAILURE = "commit-on-failure"
 
 
 WHAT_GOES_WRONG: dict[Variant, str] = {
@@ -111,6 +114,18 @@ WHAT_GOES_WRONG: dict[Variant, str] = {
     Variant.CRASH_RESUMES_WITH_A_NEW_PAYMENT_KEY: (
         "orders resumes a saga that a crash left behind under a payment key of its own, as if nothing had been tried: "
         "a payment that was made before the crash is made again"
+    ),
+    Variant.REFUND_BY_ORDER: (
+        "payments gives back what it believes an order has paid, and not the payment it is asked for: a charge whose "
+        "answer it never heard is not found, and the customer has paid for a cancelled order"
+    ),
+    Variant.RELEASE_PUTS_BACK_ONE: (
+        "inventory puts back one unit of each article of a released order, however many were set aside: the others "
+        "are nobody's, and nobody can buy them"
+    ),
+    Variant.COMMIT_ON_FAILURE: (
+        "the order consumer commits the offsets of a batch also if it could not be processed, so that it goes on: "
+        "while its database is away every event is read and lost"
     ),
 }
 

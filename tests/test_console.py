@@ -109,6 +109,19 @@ def test_what_did_not_pass_comes_last_with_all_it_rests_on() -> None:
     ]
 
 
+def test_evidence_that_claims_share_is_told_once() -> None:
+    """A shop that was not well before voids twenty claims, and one would look for twenty reasons."""
+    out = io.StringIO()
+    first = finding(Verdict.INCONCLUSIVE)
+    both = [first, replace(first, claim="too", evidence=(*first.evidence, "seen: more"))]
+    ConsoleNarrator(Console(file=out, width=80)).judged(
+        "one", Verdict.INCONCLUSIVE, both, Path("r"), "drill run one"
+    )
+    lines = [line.strip() for line in out.getvalue().splitlines()]
+    assert lines.count("MISSING: the fault did not bite") == 1
+    assert lines[lines.index("? It holds. [too]") :][3] == "seen: more"
+
+
 def test_what_passed_tells_its_reason_and_no_evidence() -> None:
     assert not [line for line in printed(80, Verdict.PASS) if "seen:" in line or "MISSING" in line]
 

@@ -65,7 +65,6 @@ def test_a_superseded_run_is_told_as_such_in_the_summary(
     assert err.splitlines() == [
         "Summary",
         "  ? INCONCLUSIVE  one  0 of 1 claims hold; held again, the run below counts",
-        "                  it-holds: 3 of 5 held",
         "  ✓ PASS          one  1 of 1 claims hold",
         "  - SKIPPED       two  needs three brokers",
         f"  report   {tmp_path}/index.html",

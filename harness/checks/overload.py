@@ -156,6 +156,23 @@ class AcceptedInTime:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Done:
+    """What a flooded target did.
+
+    Attributes:
+        good: Orders that were accepted and confirmed.
+        in_vain: Keys of those that were accepted for nothing.
+        seconds: For how long it was flooded.
+        share: Of what it can do.
+    """
+
+    good: int
+    in_vain: tuple[str, ...]
+    seconds: float
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Goodput:
     """Under overload the target goes on doing what it can: orders that were accepted then, and came to be.
 
@@ -184,6 +201,22 @@ class Goodput:
 
     def check(self, history: History) -> Conclusion:
         """FAIL if less was done. If more was, the capacity is another one, and nothing is known of its share."""
+        done = self.measured(history)
+        figures = (
+            f"{done.good} orders in {done.seconds:.1f} s are {done.share:.0%} of the {self.capacity_per_s:g}/s that "
+            f"it can (wanted {self.share_min:.0%}); {len(done.in_vain)} more were accepted and not confirmed"
+        )
+        if done.share > AT_MOST:
+            raise CannotSay(f"{figures}: if it can do more, nobody knows what share of that it did")
+        return Conclusion(
+            verdict=Verdict.PASS if done.share >= self.share_min else Verdict.FAIL,
+            because=figures,
+            precision=f"± 1 order, {1 / done.seconds / self.capacity_per_s:.1%}",
+            examples=done.in_vain[:EXAMPLES_MAX],
+        )
+
+    def measured(self, history: History) -> Done:
+        """What was done during impact."""
         span = whole_phase(history, Phase.IMPACT)
         answered = accepted(history, self.operation, {}).filter(
             pl.col("done_ns").is_between(span.start_ns, span.end_ns, closed="left")
@@ -192,18 +225,11 @@ class Goodput:
         confirmed = pl.col("state").fill_null("") == CONFIRMED
         good = joined.filter(confirmed | ~expected(self.expect_not))
         in_vain = joined.join(good, on="key", how="anti")
-        share = good.height / span.seconds / self.capacity_per_s
-        figures = (
-            f"{good.height} orders in {span.seconds:.1f} s are {share:.0%} of the {self.capacity_per_s:g}/s that it "
-            f"can (wanted {self.share_min:.0%}); {in_vain.height} more were accepted and not confirmed"
-        )
-        if share > AT_MOST:
-            raise CannotSay(f"{figures}: if it can do more, nobody knows what share of that it did")
-        return Conclusion(
-            verdict=Verdict.PASS if share >= self.share_min else Verdict.FAIL,
-            because=figures,
-            precision=f"± 1 order, {1 / span.seconds / self.capacity_per_s:.1%}",
-            examples=tuple(sorted(in_vain["key"])[:EXAMPLES_MAX]),
+        return Done(
+            good=good.height,
+            in_vain=tuple(sorted(in_vain["key"])),
+            seconds=span.seconds,
+            share=good.height / span.seconds / self.capacity_per_s,
         )
 
 

@@ -18,7 +18,12 @@ _ASKED = 3
 _SILENT_FOR_S = 0.5
 
 
-def _service(stack: Stack, name: str) -> Service:
+def service_called(stack: Stack, name: str) -> Service:
+    """A service by its name.
+
+    Raises:
+        FaultError: There is none.
+    """
     try:
         return stack.services[name]
     except KeyError:
@@ -83,7 +88,7 @@ class _Ended:
 
     def lapsed(self, stack: Stack) -> str:
         """Whether somebody has started it again."""
-        state = _service(stack, self.service).state()
+        state = service_called(stack, self.service).state()
         return "" if state is State.EXITED else f"{self.service} was there again: the machine says {state}"
 
     def heal(self, stack: Stack) -> Effect:
@@ -92,12 +97,12 @@ class _Ended:
         Raises:
             FaultError: It does not come back.
         """
-        return _running_again(stack, _service(stack, self.service))
+        return _running_again(stack, service_called(stack, self.service))
 
 
 def _still_there(stack: Stack, fault: "Killed | Stopped") -> Service:
     """The service that is to be ended; one that has ended already would be taken for the fault's effect."""
-    service = _service(stack, fault.service)
+    service = service_called(stack, fault.service)
     if service.state() is State.EXITED:
         raise NothingDoneError(
             f"{fault.title}: {service.name} had ended before the fault began, so the fault did nothing. Is another "
@@ -177,7 +182,7 @@ class Restarted(_Ended):
         Raises:
             FaultError: It did not end, or does not come back.
         """
-        service = _service(stack, self.service)
+        service = service_called(stack, self.service)
         ended: Effect = (Stopped if self.graceful else Killed)(service=self.service).inject(stack)
         down_since = SYSTEM_CLOCK.now_ns()
         back = _running_again(stack, service)
@@ -208,7 +213,7 @@ class Paused:
         Raises:
             FaultError: It runs on, something answers in its place, or it did not run before.
         """
-        service = _service(stack, self.service)
+        service = service_called(stack, self.service)
         if (before := service.state()) is not State.RUNNING:
             raise NothingDoneError(
                 f"{self.title}: {service.name} was {before} before the fault began, so the fault did nothing. Is "
@@ -229,7 +234,7 @@ class Paused:
 
     def lapsed(self, stack: Stack) -> str:
         """Whether somebody has let it go on."""
-        state = _service(stack, self.service).state()
+        state = service_called(stack, self.service).state()
         return (
             ""
             if state is State.PAUSED
@@ -242,7 +247,7 @@ class Paused:
         Raises:
             FaultError: It is still paused.
         """
-        service = _service(stack, self.service)
+        service = service_called(stack, self.service)
         with fault_words(f"{self.service} could not be resumed"):
             service.resume()
         state = service.state()

@@ -9,7 +9,7 @@ What was published stays. There is nothing to undo, and nothing to be undone by 
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
@@ -135,6 +135,18 @@ class Copies:
         Raises:
             FaultError: Not all were acknowledged.
         """
+        return self._publish(self._next, records, per_s)
+
+    def publish_one_each(self) -> Again:
+        """Publish one record on each partition that has any.
+
+        Raises:
+            FaultError: Not all were acknowledged.
+        """
+        firsts = {message.partition(): message for message in reversed(self.originals)}
+        return self._publish(iter(firsts.values()), len(firsts), math.inf)
+
+    def _publish(self, messages: Iterator[Message], records: int, per_s: float) -> Again:
         producer = Producer(
             {
                 "bootstrap.servers": self._brokers,
@@ -152,7 +164,7 @@ class Copies:
         try:
             while sent < records:
                 due = _due(SYSTEM_CLOCK.now_ns() - began_ns, per_s, records)
-                for message in islice(self._next, due - sent):
+                for message in islice(messages, due - sent):
                     producer.produce(
                         self.topic,
                         value=message.value(),

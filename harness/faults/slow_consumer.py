@@ -1,8 +1,12 @@
 """Each record takes a consumer several times as long: a factor on its own pace, and not a delay that somebody guessed.
 
 A consumer that keeps up shows the pace of what arrives and not its own. So it is given something to do, records that it
-has had before (`Republished`), and is timed until it has committed them: one by itself, and many at once. The
+has had before (`Republished`), and is timed until it is done with them: with one by itself, and with many at once. The
 difference is what a record takes; all that is the same for both, such as a wait for more records, drops out.
+
+That it has committed an offset does not say that it is done: one that commits before it works would look quick by as
+much as its last batch takes. So another record follows on each partition, and that these are committed says it: whoever
+has read them has the others behind it.
 
 What it is slowed by is latency on the link to whatever it asks for each record, most often its database. How much is
 found out just before the fault begins and kept in it, so that whoever has the record alone can take it away again.
@@ -10,14 +14,13 @@ found out just before the fault begins and kept in it, so that whoever has the r
 
 import math
 from dataclasses import dataclass, replace
-from statistics import median
 from typing import Self
 
-from harness.clock import NS_PER_S, SYSTEM_CLOCK, wait_until
+from harness.clock import NS_PER_MS, NS_PER_S, SYSTEM_CLOCK, wait_until
 from harness.errors import ConfigError, DeadlineError, FaultError, NothingDoneError, ProbeError
 from harness.faults import Effect
 from harness.faults.links import LATENCY_TOLERANCE_MS
-from harness.faults.republished import Copies
+from harness.faults.republished import Again, Copies
 from harness.faults.slow_links import AddedLatency
 from harness.probes.kafka_lag import KafkaLag
 from harness.stack import Stack
@@ -31,6 +34,7 @@ _HANDLED_WITHIN_S = 20.0
 _LOOK_EVERY_S = 0.005
 _LOOK_TIMEOUT_S = 1.0
 _ATTEMPTS = 2
+_BASE_MS_MIN = 0.001
 _LEAST_MS = round(2 * LATENCY_TOLERANCE_MS)  # less cannot be told from none
 # A pace is measured with some tens of records, on a machine that does other things. These make a consumer slower and
 # never quicker, and what the latency adds is measured on the wire as well; who asks twice for each record is at 1.9.
@@ -39,12 +43,8 @@ _FACTOR_MIN = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
-    """How long a record takes a consumer.
-
-    Attributes:
-        records: Over how many.
-    """
+class Timed:
+    """How long a consumer took, and for how many records."""
 
     ms: float
     records: int
@@ -58,8 +58,9 @@ class SlowConsumer:
         link: To what it asks once for each record.
         group, topic: Whose pace.
         factor: How many times as long.
-        base_ms, alone_ms: What a record takes it, and how long one that comes by itself is on its way until it is
-            committed; found out when the fault begins.
+        base_ms: What a record takes it.
+        fixed_ms: What it takes besides until it is done with what it was given, however many records that are.
+            Both are found out when the fault begins.
     """
 
     link: str
@@ -67,7 +68,7 @@ class SlowConsumer:
     topic: str
     factor: float = 10.0
     base_ms: float = 0.0
-    alone_ms: float = 0.0
+    fixed_ms: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse a factor that slows nobody."""
@@ -90,9 +91,16 @@ class SlowConsumer:
         """
         self._await_idle(stack)
         copies = Copies(stack, self.topic)
-        alone_ms = 1000 * median(self._timed(stack, copies, 1)[0] for _ in range(_ALONE))
-        base = self._pace(stack, copies, _AT_ONCE, alone_ms)
-        return replace(self, base_ms=round(base.ms, 3), alone_ms=round(alone_ms, 3))
+        few = sorted((self._timed(stack, copies, 1) for _ in range(_ALONE)), key=lambda timed: timed.ms)[
+            _ALONE // 2
+        ]
+        many = self._timed(stack, copies, _AT_ONCE)
+        base_ms = max(_BASE_MS_MIN, (many.ms - few.ms) / max(1, many.records - few.records))
+        return replace(
+            self,
+            base_ms=round(base_ms, 3),
+            fixed_ms=round(max(0.0, few.ms - few.records * base_ms), 3),
+        )
 
     def inject(self, stack: Stack) -> Effect:
         """Slow it down, and measure its pace again.
@@ -106,10 +114,11 @@ class SlowConsumer:
         began_ns = SYSTEM_CLOCK.now_ns()
         told = ""
         for _ in range(_ATTEMPTS):
-            slowed = self._pace(stack, copies, _AT_ONCE_SLOWED, self.alone_ms)
-            reached = slowed.ms / self.base_ms
+            timed = self._timed(stack, copies, _AT_ONCE_SLOWED)
+            slowed_ms = (timed.ms - self.fixed_ms) / timed.records
+            reached = slowed_ms / self.base_ms
             told = (
-                f"a record takes it {slowed.ms:.1f} ms (over {slowed.records}), {reached:.1f} times the "
+                f"a record takes it {slowed_ms:.1f} ms (over {timed.records}), {reached:.1f} times the "
                 f"{self.base_ms:.2f} ms of before; asked {self.factor:g} times, by latency on {self.link}: "
                 f"{wire.sentence}"
             )
@@ -121,8 +130,8 @@ class SlowConsumer:
                         "asked_factor": self.factor,
                         "measured_factor": reached,
                         "base_ms": self.base_ms,
-                        "slowed_ms": slowed.ms,
-                        "records": float(slowed.records),
+                        "slowed_ms": slowed_ms,
+                        "records": float(timed.records),
                         "waited_s": (SYSTEM_CLOCK.now_ns() - began_ns) / NS_PER_S,
                     },
                 )
@@ -152,33 +161,35 @@ class SlowConsumer:
             link=self.link, latency_ms=max(_LEAST_MS, math.ceil((self.factor - 1) * self.base_ms))
         )
 
-    def _pace(self, stack: Stack, copies: Copies, at_once: int, alone_ms: float) -> Pace:
-        took_s, records = self._timed(stack, copies, at_once)
-        return Pace(ms=max(0.001, (1000 * took_s - alone_ms) / max(1, records - 1)), records=records)
-
-    def _timed(self, stack: Stack, copies: Copies, records: int) -> tuple[float, int]:
-        """How long until so many more are committed, and how many were meanwhile, others' included."""
+    def _timed(self, stack: Stack, copies: Copies, records: int) -> Timed:
+        """Give it so many, and then one more on each partition; others' records that it gets meanwhile count, too."""
         before = self._committed(stack)
         began_ns = SYSTEM_CLOCK.now_ns()
-        ends = copies.publish(records).ends
+        self._await_committed(stack, copies.publish(records))
+        after = self._await_committed(stack, copies.publish_one_each())
+        return Timed(
+            ms=(SYSTEM_CLOCK.now_ns() - began_ns) / NS_PER_MS,
+            records=sum(after[place] - before.get(place, 0) for place in after),
+        )
+
+    def _await_committed(self, stack: Stack, again: Again) -> dict[int, int]:
+        """By partition what is committed, once all that was published again is."""
 
         def handled() -> dict[int, int] | None:
             now = self._committed(stack)
-            return now if all(now.get(place, 0) >= end for place, end in ends.items()) else None
+            return now if all(now.get(place, 0) >= end for place, end in again.ends.items()) else None
 
         try:
-            after = wait_until(
+            return wait_until(
                 handled,
                 within_s=_HANDLED_WITHIN_S,
-                what=f"{self.group} to commit {records} records",
+                what=f"{self.group} to commit {again.records} records",
                 every_s=_LOOK_EVERY_S,
             )
         except DeadlineError as error:
             raise FaultError(
                 f"{self.title}: {error}. Is there a consumer, and nobody else who gives it work?"
             ) from error
-        took_s = (SYSTEM_CLOCK.now_ns() - began_ns) / NS_PER_S
-        return took_s, sum(after[place] - before.get(place, 0) for place in after)
 
     def _await_idle(self, stack: Stack) -> None:
         try:

@@ -56,6 +56,7 @@ class AppService:
         uses: Names of the services and servers it connects to; each becomes a link.
         ready_path: An HTTP path that answers 200 once it can serve.
         waits_for: Names of services and servers that must be ready before it is started.
+        spare: Not started with the stack. A drill may start it (`faults.scaling`), and it is gone in the next one.
         start_timeout_s: How long it may take to become ready.
         stop_timeout_s: How long it may take to end after SIGTERM.
     """
@@ -66,6 +67,7 @@ class AppService:
     uses: tuple[str, ...] = ()
     ready_path: str = "/actuator/health/readiness"
     waits_for: tuple[str, ...] = ()
+    spare: bool = False
     start_timeout_s: float = 30.0
     stop_timeout_s: float = 15.0
 
@@ -137,6 +139,17 @@ class Target:
                         f"target {self.name!r}: {service.name!r} refers to {other!r}, which is neither one of its "
                         f"services ({', '.join(names)}) nor a server ({', '.join(sorted(servers))})."
                     )
+        for service in self.services:
+            if waited := sorted(set(service.waits_for) & set(self.spares)):
+                raise ConfigError(
+                    f"target {self.name!r}: {service.name!r} waits for {waited[0]!r}, which is a spare and not started "
+                    "with the stack: it would wait for ever."
+                )
+
+    @property
+    def spares(self) -> tuple[str, ...]:
+        """The names of its services that are not started with the stack."""
+        return tuple(service.name for service in self.services if service.spare)
 
     def protocol_to(self, server: str) -> WireProtocol:
         """What is spoken on a link to `server`."""

@@ -153,7 +153,12 @@ class Children:
         processes.send(left, signal.SIGKILL)
         return bool(left)
 
-    async def state(self, *, name: str) -> dict[str, Any]:
-        """What a service is doing, its process id, and how it ended if it has."""
+    async def state(self, *, name: str, spare: bool = False) -> dict[str, Any]:
+        """What a service is doing, its process id, and how it ended if it has.
+
+        A spare need not have been started: then it is as if it had ended.
+        """
+        if spare and name not in self._known:
+            return {"state": State.EXITED, "pid": None, "exit_code": None}
         process = self._process(name)
         return {"state": process.state(), "pid": process.popen.pid, "exit_code": process.popen.returncode}

@@ -156,9 +156,9 @@ class SupervisorClient:
         """Say that the stack is as new: promises that are still open are void, and losses made good."""
         self.ask("forget")
 
-    def state(self, name: str) -> State:
-        """What a service is doing."""
-        return State(self.ask("state", name=name)["state"])
+    def state(self, name: str, *, spare: bool = False) -> State:
+        """What a service is doing; a spare that was never started is as one that has ended."""
+        return State(self.ask("state", name=name, spare=spare)["state"])
 
     def exit_code(self, name: str) -> int | None:
         """How a service ended; negative for a signal; None while it runs."""

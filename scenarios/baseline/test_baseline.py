@@ -14,6 +14,7 @@ RATE_PER_S = 10.0
 
 @pytest.mark.scenario("baseline", guide="Monitoring and Alerting", gate=True)
 @pytest.mark.detects("compensation-stops-half-way", by="reservations-match-orders")
+@pytest.mark.detects("release-puts-back-one", by="stock-is-conserved")
 def test_a_shop_with_nothing_broken_keeps_every_promise(chaos: Chaos, profile: Profile) -> None:
     """Without a fault every claim must hold: a claim that fails here would blame any fault for nothing."""
     chaos.run(

@@ -32,7 +32,7 @@ killed = LeaderKilled(topic=ORDER_EVENTS)
 cut_off = LeaderCutOff(topic=ORDER_EVENTS)
 
 
-@pytest.mark.scenario("broker-leader-lost", guide=GUIDE)
+@pytest.mark.scenario("broker-leader-lost", guide=GUIDE, gate=True)
 @pytest.mark.detects("publish-without-waiting", by="what-kafka-acknowledged-is-kept")
 @pytest.mark.detects("publish-outside-transaction", by="every-change-of-an-order-is-told")
 def test_no_event_is_lost_with_the_leader_that_took_it(chaos: Chaos, profile: Profile) -> None:

@@ -59,8 +59,9 @@ effects = Effects(reading=EFFECT_TIMES.name, records=RECORDS.name, topic=ORDER_E
 behind = FallsBehind(group=group, effects=effects, fault=slow.title, at_least=THRESHOLD + 1)
 
 
-@pytest.mark.scenario("lag-slow-consumer", guide=GUIDE)
+@pytest.mark.scenario("lag-slow-consumer", guide=GUIDE, gate=True)
 @pytest.mark.detects("lag-of-one-partition", by="high-consumer-lag-goes-off-in-time")
+@pytest.mark.detects("commit-before-effect", by="lag-counts-what-waits")
 @pytest.mark.detects("confirmation-per-delivery", by="customers-are-told-once")
 def test_a_consumer_that_falls_behind_is_told_of_in_time_and_catches_up(
     chaos: Chaos, profile: Profile

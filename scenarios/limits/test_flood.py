@@ -61,10 +61,17 @@ really_sent = LoadReached(
     share=1.0,
     if_missing=Missing.VOIDS,
 )
+goodput = Goodput(
+    operation=PLACE_ORDER,
+    orders=ORDERS,
+    capacity_per_s=CAPACITY_PER_S,
+    share_min=GOODPUT_MIN,
+    expect_not=NOT_DECLINED,
+)
 queue_was_full = QueueWasFull(reading=QUEUE_REMAINING.name)
 
 
-@pytest.mark.scenario("flood", guide=GUIDE)
+@pytest.mark.scenario("flood", guide=GUIDE, gate=True)
 @pytest.mark.detects("unbounded-request-queue", by="those-let-in-are-served-in-time")
 @pytest.mark.detects("reads-are-not-shed", by="reads-are-refused-first")
 @pytest.mark.detects("refused-after-the-work", by="nothing-rejected-happened")
@@ -97,13 +104,7 @@ def test_a_flooded_shop_does_what_it_can_and_refuses_the_rest_at_once(chaos: Cha
             holds(
                 "goodput-holds",
                 "Flooded, the shop goes on taking four fifths of the orders that it can, and confirms them.",
-                Goodput(
-                    operation=PLACE_ORDER,
-                    orders=ORDERS,
-                    capacity_per_s=CAPACITY_PER_S,
-                    share_min=GOODPUT_MIN,
-                    expect_not=NOT_DECLINED,
-                ),
+                goodput,
             ),
             holds(
                 "reads-are-refused-first",

@@ -32,7 +32,7 @@ BY_EACH = 40
 healthy = HealthyBefore(operation=PLACE_ORDER)
 
 
-@pytest.mark.scenario("limit-burst", guide=GUIDE)
+@pytest.mark.scenario("limit-burst", guide=GUIDE, gate=True)
 @pytest.mark.detects("rate-limit-per-instance", by="limit-holds-from-refill-to-refill")
 @pytest.mark.detects("rate-limit-refills-greedily", by="limit-holds-from-refill-to-refill")
 @pytest.mark.detects("retry-after-rounded-down", by="retry-after-is-honest")

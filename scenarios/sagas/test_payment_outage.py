@@ -64,6 +64,7 @@ def unheard_charges(profile: Profile, then: Then) -> UnheardCharges:
 @pytest.mark.detects("fallback-queue-in-memory", by="pending-orders-are-settled")
 @pytest.mark.detects("payment-key-per-attempt", by="no-order-is-charged-twice")
 @pytest.mark.detects("unheard-payment-is-kept", by="orders-past-the-limit-are-compensated")
+@pytest.mark.detects("refund-by-order", by="orders-past-the-limit-are-compensated")
 def test_orders_wait_for_a_lost_provider_until_it_is_back_or_their_limit_has_passed(
     chaos: Chaos, profile: Profile
 ) -> None:

@@ -6,8 +6,9 @@ compensated at the saga's limit; after a crash behind the effect both are right,
 
 So that orders stand at every step at any moment, the links of the order service are slow, and both ways: of those who
 wait at a step half have had its effect already. Then, one after the other, databases are cut off from inventory and
-payments (errors), both links fall silent (time-outs; meanwhile somebody releases reservations by hand, so that orders
-are refused at their last step), and the order service is lost with all that it had sent and what was not there yet.
+payments (errors; from the consumer of order events, too, whose failures must not be committed), both links fall silent
+(time-outs; meanwhile somebody releases reservations by hand, so that orders are refused at their last step), and the
+order service is lost with all that it had sent and what was not there yet.
 """
 
 import pytest
@@ -39,7 +40,7 @@ RELEASED_BY_HAND = 2
 healthy = HealthyBefore(operation=PLACE_ORDER)
 TO_INVENTORY, TO_PAYMENTS = "orders->inventory", "orders->payments"
 slow = [AddedLatency(link=link, latency_ms=SLOW_MS, both_ways=True) for link in (TO_INVENTORY, TO_PAYMENTS)]
-no_database = [Cut(link=f"{service}->postgres") for service in ("inventory", "payments")]
+no_database = [Cut(link=f"{service}->postgres") for service in ("inventory", "payments", "order-consumer")]
 silent_inventory, silent_payments = BlackHole(link=TO_INVENTORY), BlackHole(link=TO_PAYMENTS)
 STANDING = (
     "from saga_state where status = 'RUNNING' and lease_owner is not null "
@@ -120,10 +121,11 @@ def plan(timers: ShopTimers) -> list[Planned]:
     ]
 
 
-@pytest.mark.scenario("saga-unwind", guide=GUIDE)
+@pytest.mark.scenario("saga-unwind", guide=GUIDE, gate=True)
 @pytest.mark.detects("confirm-refusal-keeps-payment", by="a-refusal-is-final-and-compensated")
 @pytest.mark.detects("compensation-in-wrong-order", by="a-refusal-is-final-and-compensated")
 @pytest.mark.detects("crash-resumes-with-a-new-payment-key", by="after-a-crash-no-effect-is-repeated")
+@pytest.mark.detects("commit-on-failure", by="events-take-effect-in-order")
 def test_whatever_way_a_step_fails_its_order_ends_legally(chaos: Chaos, profile: Profile) -> None:
     """Compensation is tested where it is easy, at a declined card; customers meet it where it is hard."""
     phases = profile.unwind

@@ -43,7 +43,7 @@ def create_app(settings: InventorySettings, *, shelf: Shelf | None = None) -> Fa
     """The inventory service. Tests hand in a shelf of their own."""
     metrics = Metrics()
     database = Database(settings, metrics)
-    stock = shelf or StockTables(database)
+    stock = shelf or StockTables(database, variants=settings.shop_variants)
     router = APIRouter(prefix="/api/v1/inventory")
 
     @router.post("/reservations")

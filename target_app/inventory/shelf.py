@@ -7,12 +7,13 @@ behind, its tombstone: the reservation that is still under way somewhere is refu
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import asyncpg
 
 from target_app.service.database import Database
+from target_app.variants import Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +95,9 @@ FROM unnest($1::text[], $2::bigint[]) AS item (sku, quantity) WHERE stock.sku = 
 class StockTables:
     """Stock in PostgreSQL."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, variants: frozenset[Variant] = frozenset()) -> None:
         self._db = database
+        self._puts_back_one = Variant.RELEASE_PUTS_BACK_ONE in variants
 
     async def reserve(self, order_id: str, items: Sequence[Item]) -> Reservation:
         """See `Shelf.reserve`. A refusal is kept too, so that a later repetition cannot succeed."""
@@ -140,9 +142,10 @@ class StockTables:
             )
             found = _present(await self._locked(connection, order_id))
             if found.status in {"RESERVED", "CONFIRMED"}:
-                await self._move(
-                    connection, _PUT_BACK if found.status == "RESERVED" else _TAKE_BACK, found.items
-                )
+                items = found.items
+                if self._puts_back_one:
+                    items = tuple(replace(item, quantity=1) for item in items)
+                await self._move(connection, _PUT_BACK if found.status == "RESERVED" else _TAKE_BACK, items)
                 await self._mark(connection, order_id, "RELEASED")
             return Reservation(order_id=order_id, status="RELEASED", items=found.items)
 

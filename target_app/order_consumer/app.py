@@ -15,7 +15,6 @@ from target_app.service.metrics import Metrics
 from target_app.service.problems import Problem
 from target_app.service.producer import EventProducer
 from target_app.service.server import build
-from target_app.variants import Variant
 
 GROUP = "order-processing-group"
 
@@ -34,8 +33,7 @@ def create_app(settings: OrderConsumerSettings) -> FastAPI:
         client_id="order-consumer",
         handle=processor.on_records,
         metrics=metrics,
-        commit_first=Variant.COMMIT_BEFORE_EFFECT in settings.shop_variants,
-        lag_of_one=Variant.LAG_OF_ONE_PARTITION in settings.shop_variants,
+        variants=settings.shop_variants,
     )
     router = APIRouter(prefix="/api/v1/views")
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import suppress
@@ -25,6 +25,7 @@ from target_app.service.lag import GroupLag
 from target_app.service.lifecycle import Health
 from target_app.service.logs import fields
 from target_app.service.metrics import Counter, Metrics
+from target_app.variants import Variant
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +66,14 @@ class EventConsumer:
         client_id: str,
         handle: Handler,
         metrics: Metrics,
-        commit_first: bool = False,
-        lag_of_one: bool = False,
+        variants: Collection[Variant] = (),
     ) -> None:
         self.name = "kafkaConsumer"
         self._topic = topic
         self._group = group
         self._handle = handle
-        self._commit_first = commit_first  # the planted defect `commit-before-effect`
+        self._commit_first = Variant.COMMIT_BEFORE_EFFECT in variants
+        self._commit_failed = Variant.COMMIT_ON_FAILURE in variants
         self._batch_size = settings.kafka_max_poll_records
         self._config: dict[str, Any] = {
             "bootstrap.servers": settings.kafka_bootstrap_servers,
@@ -108,7 +109,7 @@ class EventConsumer:
             metrics,
             client_id=client_id,
             every_s=settings.kafka_lag_interval_s,
-            without_partition=lag_of_one,
+            without_partition=Variant.LAG_OF_ONE_PARTITION in variants,
         )
         self._consumed: Counter = metrics.counter("kafka.consumer.records.consumed.total", "Records consumed")
         self._rebalances: Counter = metrics.counter("kafka.consumer.rebalance.total", "Rebalances seen")
@@ -287,6 +288,8 @@ class EventConsumer:
                     "Event processing failed, trying again",
                     extra=fields(attempt=failures, records=len(batch), error=repr(error)),
                 )
+                if self._commit_failed:
+                    return True
                 if self._ending.is_set():
                     return False
                 await asyncio.sleep(_RETRY.after(failures))

@@ -22,6 +22,7 @@ class FakeService:
         self.log_path = Path(f"{name}.log")
         self.verbs: list[str] = []
         self.told: dict[str, Any] = {}
+        self.done = 3.0  # by its metric `work`
         self.deaf = False  # takes what it is told, and does not do it
         self.immortal = False
         self.too_slow = False  # ends after its stop time-out only
@@ -95,6 +96,8 @@ class FakeService:
                 elif method == "DELETE":
                     self.told = {}
             return 200, {"mode": "normal", "delay_s": 0.0} | self.told
+        if path.startswith("/actuator/metrics/work"):
+            return 200, {"measurements": [{"statistic": "COUNT", "value": self.done}]}
         return {"refuse": 402, "error": 500}.get(self.told.get("mode", ""), 200), {"path": path}
 
 

@@ -115,6 +115,12 @@ def test_where_they_end_is_told_for_whoever_waits_for_them(stack: FakeStack, log
     assert len(log.there) == 3
 
 
+def test_one_each_goes_to_every_partition_that_has_records(stack: FakeStack, log: FakeLog) -> None:
+    log.given = [record(0, 0, b"a"), record(1, 0, b"c"), end(1), record(0, 1, b"b"), end(0)]
+    assert Copies(stack, TOPIC).publish_one_each().records == 2
+    assert sorted((place, key) for place, key, _, _ in log.there) == [(0, b"a"), (1, b"c")]
+
+
 def test_the_rate_is_kept() -> None:
     assert [republished._due(second * 1_000_000_000, 2.0, 5) for second in range(4)] == [1, 3, 5, 5]
     assert republished._due(0, float("inf"), 5) == 5

@@ -29,8 +29,9 @@ class FakeGroup:
     def __init__(self, stack: FakeStack) -> None:
         self._stack = stack
         self.now_s = 0.0
-        self.end = self.committed = 100.0
+        self.end = self.committed = self.done = 100.0
         self.asks_for_each = 1
+        self.commits_first = False  # all there is, as soon as it is done with what it had
 
     def now_ns(self) -> int:
         return round(self.now_s * NS_PER_S)
@@ -45,7 +46,11 @@ class FakeGroup:
         self.now_s += 0.0001
         late_ms = sum(toxic.attributes["latency"] for toxic in link_of(self._stack, LINK).toxics())
         each_ms = BASE_MS + late_ms * self.asks_for_each
-        self.committed = min(self.end, self.committed + 0.1 / each_ms)
+        if self.commits_first and self.done >= self.committed:
+            self.committed = self.end
+        self.done = min(self.end, self.done + 0.1 / each_ms)
+        if not self.commits_first:
+            self.committed = self.done
         lag = int(self.end) - int(self.committed)
         return [
             {"topic": "t", "partition": 0, "end": int(self.end), "lag": lag},
@@ -69,6 +74,9 @@ def group(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> FakeGroup:
 
         def publish(self, records: int) -> Again:
             return made.publish(records)
+
+        def publish_one_each(self) -> Again:
+            return made.publish(1)
 
     def at_once(condition: Callable[[], Any], **_: Any) -> Any:
         return next(found for _ in range(1_000_000) if (found := condition()))
@@ -99,6 +107,13 @@ def test_its_own_pace_is_measured_before_and_its_latency_follows_from_that(stack
     assert effect.measured["measured_factor"] == pytest.approx(10, rel=0.1)
     [toxic] = link_of(stack, LINK).toxics()
     assert toxic.attributes["latency"] == pytest.approx(9 * BASE_MS, abs=2)
+
+
+def test_one_that_commits_before_it_works_is_as_slow_as_it_is(stack: FakeStack, group: FakeGroup) -> None:
+    group.commits_first = True
+    found = slow().resolved(stack)
+    assert found.base_ms == pytest.approx(BASE_MS, rel=0.05)
+    assert found.inject(stack).measured["measured_factor"] == pytest.approx(10, rel=0.1)
 
 
 @pytest.mark.usefixtures("group")

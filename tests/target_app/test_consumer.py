@@ -14,7 +14,9 @@ from target_app.service import consumer as module
 from target_app.service.backoff import Backoff
 from target_app.service.configuration import ConsumerSettings
 from target_app.service.consumer import EventConsumer, Record
+from target_app.service.database import DatabaseLost
 from target_app.service.metrics import Metrics
+from target_app.variants import Variant
 
 
 def message(offset: int) -> SimpleNamespace:
@@ -78,7 +80,7 @@ class FakeConsumer:
         self.closed = True
 
 
-def consumer_of(handle: Callable[[Sequence[Record]], Awaitable[None]]) -> EventConsumer:
+def consumer_of(handle: Callable[[Sequence[Record]], Awaitable[None]], *variants: Variant) -> EventConsumer:
     """One whose broker nobody reaches: the tests put a client of their own in its place."""
     return EventConsumer(
         ConsumerSettings(kafka_bootstrap_servers="127.0.0.1:1"),
@@ -87,6 +89,7 @@ def consumer_of(handle: Callable[[Sequence[Record]], Awaitable[None]]) -> EventC
         client_id="test",
         handle=handle,
         metrics=Metrics(),
+        variants=variants,
     )
 
 
@@ -317,3 +320,37 @@ def test_what_was_taken_away_meanwhile_is_not_committed(monkeypatch: pytest.Monk
     asyncio.run(read())
     [member] = TakenAway.made
     assert member.commits == []
+
+
+@pytest.mark.usefixtures("steady")
+@pytest.mark.parametrize(("variants", "tries"), [((), 2), ((Variant.COMMIT_ON_FAILURE,), 1)])
+def test_a_batch_that_failed_is_tried_again_before_it_is_committed(
+    monkeypatch: pytest.MonkeyPatch, variants: tuple[Variant, ...], tries: int
+) -> None:
+    """But for the planted defect `commit-on-failure`, with which its records are lost."""
+    monkeypatch.setattr(module, "_RETRY", Backoff(first_s=0.001, most_s=0.001))
+    tried: list[int] = []
+
+    async def handle(records: Sequence[Record]) -> None:
+        [member] = Steady.made
+        assert member.commits == [], "what has not been processed is committed"
+        tried.append(records[0].offset)
+        if len(tried) == 1:
+            raise DatabaseLost("away")
+
+    async def read() -> None:
+        consumer = consumer_of(handle, *variants)
+        await consumer.start()
+        try:
+            await asyncio.to_thread(
+                wait_until,
+                lambda: any(member.commits for member in Steady.made),
+                within_s=5,
+                what="a commit",
+                every_s=0.01,
+            )
+        finally:
+            await consumer.stop()
+
+    asyncio.run(read())
+    assert tried == [7] * tries

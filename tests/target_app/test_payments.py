@@ -150,6 +150,18 @@ def test_a_lost_charge_is_refunded_by_its_key(desk: Callable[..., Desk]) -> None
     assert here.table.rows["k1"].status == "REFUNDED"
 
 
+def test_the_variant_finds_no_charge_that_it_never_heard_of(desk: Callable[..., Desk]) -> None:
+    here = desk(Variant.REFUND_BY_ORDER, lost=1)
+    assert here(pay(), refund(), refund()) == [504, 200, 200]
+    assert [kind for kind, _ in ledger(here)] == ["charge"]
+
+
+def test_the_variant_gives_back_what_it_heard_of(desk: Callable[..., Desk]) -> None:
+    here = desk(Variant.REFUND_BY_ORDER)
+    assert here(pay(), refund(), refund()) == [200, 200, 200]
+    assert [kind for kind, _ in ledger(here)] == ["charge", "refund"]
+
+
 def test_a_refund_that_got_no_answer_is_tried_again_and_given_once(desk: Callable[..., Desk]) -> None:
     here = desk(lost=2)
     assert here(pay(), refund(), refund()) == [504, 504, 200]

@@ -66,6 +66,7 @@ def plan(
         specs=tuple(specs),
         edges=links,
         waits_for=_order(target, brokers),
+        spares=target.spares,
         versions=programs.versions,
     )
 
@@ -130,7 +131,8 @@ def _order(target: Target, brokers: int) -> Mapping[str, tuple[str, ...]]:
     if target.topics:
         # A broker that finds no controller looks for one without a pause, and so keeps it from coming up.
         waits |= dict.fromkeys(nodes, (TOXIPROXY, kafka.CONTROLLER_NAME))
-    return waits | ({BALANCER: (TOXIPROXY, *target.balanced)} if target.balanced else {})
+    balanced = tuple(name for name in target.balanced if name not in target.spares)
+    return waits | ({BALANCER: (TOXIPROXY, *balanced)} if target.balanced else {})
 
 
 def _service(service: AppService, target: Target, ports: Ports, folder: StateFolder) -> ProcessSpec:

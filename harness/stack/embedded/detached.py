@@ -75,7 +75,9 @@ def up(settings: Settings, narrator: Narrator, *, lease_s: float) -> DetachedSta
         lease_s=lease_s,
         logs=stack.plan.logs,
         endpoints=tuple(
-            Endpoint(name=name, address=str(service.address)) for name, service in stack.services.items()
+            Endpoint(name=name, address=str(service.address))
+            for name, service in stack.services.items()
+            if name not in stack.plan.spares
         ),
     )
 

@@ -44,6 +44,7 @@ class Plan:
         specs: Every process.
         edges: Every link.
         waits_for: For each process the ones that must be ready before it is started.
+        spares: Names of those that are not started with the stack.
         versions: Of every server, for `run.json`.
     """
 
@@ -55,6 +56,7 @@ class Plan:
     specs: tuple[ProcessSpec, ...]
     edges: tuple[Edge, ...]
     waits_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    spares: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def configured(self, told: Configured) -> "Plan":

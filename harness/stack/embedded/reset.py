@@ -60,7 +60,8 @@ def make_as_new(stack: "EmbeddedStack", as_made: dict[str, str]) -> None:
             shutil.rmtree(stack.supervisor.folder.work(name), ignore_errors=True)
         _prove(stack, target, as_made)
         stack.supervisor.forget()  # what was lost is back
-        list(pool.map(lambda name: stack.services[name].start(), own))
+        begun = [name for name in own if name not in target.spares]
+        list(pool.map(lambda name: stack.services[name].start(), begun))
 
 
 def _links_as_new(stack: "EmbeddedStack") -> None:
@@ -100,6 +101,8 @@ def _bring_back(stack: "EmbeddedStack", name: str) -> None:
 def _end(stack: "EmbeddedStack", name: str) -> None:
     """Stop a service of the target; by force if it does not want to, since nothing of it is kept."""
     service = stack.services[name]
+    if service.state() is State.EXITED:  # a spare, perhaps, that nobody has ever started
+        return
     service.resume()
     try:
         service.stop()

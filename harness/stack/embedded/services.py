@@ -30,12 +30,14 @@ class EmbeddedService:
 
     Attributes:
         furnish: Gives it what it has in memory only and must have again after each start. May be called again.
+        spare: It need not have been started.
     """
 
     spec: ProcessSpec
     logs: Path
     supervisor: SupervisorClient
     furnish: Callable[[], None] | None = None
+    spare: bool = False
 
     @property
     def name(self) -> str:
@@ -54,7 +56,7 @@ class EmbeddedService:
 
     def state(self) -> State:
         """What the kernel says it is doing."""
-        return self.supervisor.state(self.name)
+        return self.supervisor.state(self.name, spare=self.spare)
 
     def launch(self) -> None:
         """Start it without waiting for it to answer."""

@@ -91,7 +91,13 @@ class EmbeddedStack:
         """Every process by its name."""
         furnish = {TOXIPROXY: self._open_links}
         return {
-            spec.name: EmbeddedService(spec, Path(self.plan.logs), self.supervisor, furnish.get(spec.name))
+            spec.name: EmbeddedService(
+                spec,
+                Path(self.plan.logs),
+                self.supervisor,
+                furnish.get(spec.name),
+                spare=spec.name in self.plan.spares,
+            )
             for spec in self.plan.specs
         }
 

@@ -163,7 +163,8 @@ class _Start:
         Raises:
             StackError: One did not come up. Nothing is left half-started for long: the caller ends the stack.
         """
-        names = [spec.name for spec in self.stack.plan.specs]
+        plan = self.stack.plan
+        names = [spec.name for spec in plan.specs if spec.name not in plan.spares]
         self.answers.update({name: Future() for name in names})
         self.ready.update({name: Future() for name in names})
         with ThreadPoolExecutor(max_workers=len(names)) as pool:

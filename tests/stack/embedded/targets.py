@@ -15,9 +15,9 @@ def told(wiring: Wiring) -> Mapping[str, str]:
     return {"PORT": str(wiring.port), "DATA": wiring.data_folder}
 
 
-def service(name: str, *uses: str, waits_for: tuple[str, ...] = ()) -> AppService:
+def service(name: str, *uses: str, waits_for: tuple[str, ...] = (), spare: bool = False) -> AppService:
     return AppService(
-        name=name, argv=("python", "-m", name), environment=told, uses=uses, waits_for=waits_for
+        name=name, argv=("python", "-m", name), environment=told, uses=uses, waits_for=waits_for, spare=spare
     )
 
 
@@ -41,10 +41,14 @@ SMALL = target(
 )
 
 
-def python_service(name: str, *uses: str) -> AppService:
+def python_service(name: str, *uses: str, spare: bool = False) -> AppService:
     """A tiny service that really runs."""
     return AppService(
-        name=name, argv=("python", "-m", "tests.stack.embedded.small_service"), environment=told, uses=uses
+        name=name,
+        argv=("python", "-m", "tests.stack.embedded.small_service"),
+        environment=told,
+        uses=uses,
+        spare=spare,
     )
 
 
@@ -68,7 +72,11 @@ def running(settings: Settings) -> Target:
     del settings
     return Target(
         name="running",
-        services=(python_service("maker", KAFKA, POSTGRES), python_service("taker", KAFKA, REDIS, "maker")),
+        services=(
+            python_service("maker", KAFKA, POSTGRES),
+            python_service("taker", KAFKA, REDIS, "maker"),
+            python_service("taker-2", REDIS, spare=True),
+        ),
         topics=(Topic(name="events", partitions=2),),
         databases=(Database(name="things", migrations=(str(SQL),)),),
         redis=True,

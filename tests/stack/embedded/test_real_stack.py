@@ -21,6 +21,7 @@ from harness.faults import to_record
 from harness.faults.network import AddedLatency, Cut
 from harness.faults.processes import Killed, Paused
 from harness.faults.round_trip import Ending, round_trip
+from harness.faults.scaling import ScaledOut
 from harness.narration import Silence
 from harness.settings import Settings
 from harness.stack import State
@@ -151,7 +152,9 @@ def test_a_reset_leaves_nothing_of_what_was_there(stack: EmbeddedStack) -> None:
     assert end_offsets(stack) == 0
     assert stack.links["taker->maker"].is_enabled()
     assert list(stack.links["taker->redis"].toxics()) == []
-    assert {service.state() for service in stack.services.values()} == {State.RUNNING}
+    states = {name: service.state() for name, service in stack.services.items()}
+    assert states.pop("taker-2") is State.EXITED, "it is a spare"
+    assert set(states.values()) == {State.RUNNING}
     assert sorted(path.name for path in (stack.supervisor.folder.work("taker") / "data").iterdir()) == [
         "started"
     ]
@@ -225,6 +228,20 @@ def test_a_service_that_dies_at_its_start_tells_its_last_words(stack: EmbeddedSt
         broken.start()
     maker.start()
     assert maker.state() is State.RUNNING
+
+
+def test_a_spare_is_started_by_a_drill_only_and_is_gone_in_the_next(stack: EmbeddedStack) -> None:
+    spare = stack.services["taker-2"]
+    assert spare.state() is State.EXITED
+    more = ScaledOut(service="taker", instances=("taker-2",), work="work")
+    assert more.inject(stack).seen
+    assert httpx.get(spare.address.url, trust_env=False).text == "ok"
+    assert more.heal(stack).seen
+    lost = {loss.service for loss in stack.losses()}
+    assert "taker-2" not in lost, "what we have ended ourselves is no loss"
+    more.inject(stack)
+    stack.fresh({})
+    assert spare.state() is State.EXITED
 
 
 def test_two_stacks_never_meet(stack: EmbeddedStack, tmp_path: Path) -> None:

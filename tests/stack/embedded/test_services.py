@@ -31,7 +31,7 @@ class FakeSupervisor:
         self.asked = 0
         self._ends_after = ends_after
 
-    def state(self, name: str) -> State:
+    def state(self, name: str, *, spare: bool) -> State:
         assert name == "web"
         self.asked += 1
         return State.EXITED if self.asked > self._ends_after else State.RUNNING
