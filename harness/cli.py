@@ -15,7 +15,7 @@ import typer
 
 from harness import __version__, flags
 from harness.answers import print_json, print_judged
-from harness.console import ConsoleNarrator, complain, terminal
+from harness.console import ConsoleNarrator, terminal
 from harness.endings import told
 from harness.errors import ConfigError, DrillError, ExitCode, Interrupted
 from harness.gate_commands import baseline, gate
@@ -79,11 +79,12 @@ def run(  # noqa: PLR0913, PLR0917 - one for each flag
 
     `drill list` shows their names. Every run is recorded in a folder of its own. An INCONCLUSIVE run is held once
     more; a FAIL never is. Exit code 0: each scenario passed, or was skipped with a reason, which is shown. One that is
-    named and skipped is INCONCLUSIVE.
+    named and skipped is INCONCLUSIVE (3), and so is a session whose --junit or --markdown could not be written.
     """
     from harness import sessions  # noqa: PLC0415
+    from harness.closing import closed  # noqa: PLC0415
     from harness.report_files import ready_for  # noqa: PLC0415
-    from harness.reporting import refused_data, session_data, tell  # noqa: PLC0415
+    from harness.reporting import refused_data, session_data  # noqa: PLC0415
     from harness.settings import Settings  # noqa: PLC0415
 
     options = {"profile": profile, "seed": seed, "runtime": runtime, "brokers": brokers, "runs": runs}
@@ -99,14 +100,9 @@ def run(  # noqa: PLR0913, PLR0917 - one for each flag
         if json:
             print_json(refused_data(error))
         raise
-    try:
-        tell(outcome, junit=junit, markdown=markdown)
-    except DrillError as error:  # of less weight than what the session came to, unless that was PASS
-        complain(terminal(), str(error))
-        outcome = outcome.with_trouble(str(error), error.exit_code)
-    finally:
-        if json:
-            print_judged(session_data(outcome), outcome.code)
+    outcome = closed(outcome, junit=junit, markdown=markdown)
+    if json:
+        print_judged(session_data(outcome), outcome.code)
     raise typer.Exit(outcome.code)
 
 
@@ -118,7 +114,9 @@ app.add_typer(baseline, name="baseline")
 def judge(run_dir: flags.RunDir, json: flags.Json = False) -> None:
     """Judge a recording again, with nothing running.
 
-    RUN_DIR is the folder of one run, as `drill run` printed it.
+    RUN_DIR is the folder of one run, as `drill run` printed it. What is concluded replaces what an earlier judgement
+    put there. Exit code 0: PASS. 1: FAIL. 3: INCONCLUSIVE, also of a recording that is not whole. 2: there is no run
+    that can be read.
     """
     from harness.reporting import as_data, judge_again, print_judgement  # noqa: PLC0415
 
@@ -133,10 +131,12 @@ app.command()(report)
 
 
 @app.command()
-def detect(
+def detect(  # noqa: PLR0913, PLR0917 - as above
     defects: flags.Defects = None,
     profile: flags.Profile = None,
     seed: flags.Seed = None,
+    runtime: flags.Runtime = None,
+    brokers: flags.Brokers = None,
     runs: flags.Runs = None,
     matrix: flags.Matrix = None,
     scenarios: flags.Scenarios = flags.SCENARIOS,
@@ -144,35 +144,38 @@ def detect(
 ) -> None:
     """Switch on each planted defect: its claim must turn red.
 
-    Those named, or all. Exit code 0: all were caught. 1: a claim held in spite of its defect. 3: a drill said nothing.
+    Those named (DEFECT), or all. Exit code 0: all were caught. 1: a claim held in spite of its defect. 3: a drill said
+    nothing, or --matrix could not be written.
     """
     from harness.detection import detect as detect_all  # noqa: PLC0415
     from harness.detection import exit_code_of  # noqa: PLC0415
     from harness.detection_matrix import refuse_partial, write  # noqa: PLC0415
+    from harness.keeping import surviving  # noqa: PLC0415
     from harness.reporting import print_detections  # noqa: PLC0415
     from harness.settings import Settings  # noqa: PLC0415
 
-    options = {"profile": profile, "seed": seed, "runs": runs}
+    options = {"profile": profile, "seed": seed, "runtime": runtime, "brokers": brokers, "runs": runs}
     Settings.read(**options)
     if matrix is not None:
         refuse_partial(matrix, defects or ())
     arguments = [f"--drill-{name}={value}" for name, value in options.items() if value is not None]
     detections = detect_all(scenarios, arguments, defects or ())
     print_detections(detections)
+    code = exit_code_of(detections)
     if matrix is not None:
-        write(detections, matrix)
+        with surviving(f"{matrix}, which was asked for, was not written") as broken:
+            write(detections, matrix)
+        code = code or (ExitCode.INCONCLUSIVE if broken else ExitCode.PASS)
     if json:
-        print_judged(
-            [asdict(found) | {"caught": found.caught} for found in detections], exit_code_of(detections)
-        )
-    raise typer.Exit(exit_code_of(detections))
+        print_judged([asdict(found) | {"caught": found.caught} for found in detections], code)
+    raise typer.Exit(code)
 
 
 @app.command(name="list")
 def list_(scenarios: flags.Scenarios = flags.SCENARIOS, json: flags.Json = False) -> None:
     """List the scenarios, and what each is for.
 
-    With the planted defects that each catches, and the claim that catches them.
+    With the planted defects that each catches, and the claim that catches them. Exit code 2: one cannot be read.
     """
     from harness import sessions  # noqa: PLC0415
     from harness.reporting import print_scenarios  # noqa: PLC0415
@@ -212,7 +215,7 @@ def up(
 ) -> None:
     """Start a stack and leave it running.
 
-    It ends with `drill down`, or when its lease is over.
+    It ends with `drill down`, or when its lease is over. Exit code 0: it is up. 4: it could not be started.
     """
     from harness.settings import Settings  # noqa: PLC0415
     from harness.stack.embedded.detached import up as start  # noqa: PLC0415
@@ -256,7 +259,7 @@ def _minutes(text: str) -> float:
 def down(run_id: flags.RunId = None, all_: flags.All = False, json: flags.Json = False) -> None:
     """End detached stacks, and clear away what killed ones left.
 
-    Only the one with that RUN_ID if one is given.
+    Only the one with that RUN_ID if one is given. Exit code 2: there is none of that name.
     """
     from harness.stack.embedded.detached import down as end  # noqa: PLC0415
 

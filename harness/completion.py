@@ -79,8 +79,14 @@ def run_dirs(begun: str, runs: Path = RUNS) -> list[str]:
     return sorted((path for path in found if path.startswith(begun)), reverse=True)
 
 
+def session_dirs(begun: str, runs: Path = RUNS) -> list[str]:
+    """Sessions that hold recordings, the latest first."""
+    found = {str(Path(path).parent) for path in run_dirs("", runs)}
+    return sorted((path for path in found if path.startswith(begun)), reverse=True)
+
+
 def recorded(begun: str, runs: Path = RUNS) -> list[str]:
     """What a page can be about: recordings, the sessions that hold them, and all of them together."""
-    sessions = {str(Path(path).parent) for path in run_dirs("", runs)}
-    found = [*sorted(sessions, reverse=True), *run_dirs("", runs)]
+    sessions = session_dirs("", runs)
+    found = [*sessions, *run_dirs("", runs)]
     return [path for path in [*([str(runs)] if sessions else []), *found] if path.startswith(begun)]

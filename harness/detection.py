@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness import sessions
 from harness.errors import ConfigError, ExitCode
+from harness.keeping import kept
 from harness.recording.records import Verdict
 
 # A claim that fails is what is wanted here; one that passes has missed the defect.
@@ -132,7 +133,7 @@ def exit_code_of(detections: Sequence[Detection]) -> ExitCode:
 
 def _held(scenarios: Path, arguments: Sequence[str], promise: Promise) -> Detection:
     chosen = [f"--drill-variant={promise.defect}", f"--drill-only={promise.scenario}"]
-    outcome = sessions.run(scenarios, [*arguments, *chosen])
+    outcome = kept(sessions.run(scenarios, [*arguments, *chosen]))
     if outcome.code in _NOT_HELD:
         why = "; ".join(outcome.errors) or "somebody stopped it"
         return _unanswered(promise, outcome.code, f"not held: {why}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.detection import Detection
 from harness.errors import ConfigError, ExitCode
+from harness.recording.folders import refuse_recorded
 from harness.recording.rundir import write_atomically
 
 _WORDS = {ExitCode.PASS: "caught", ExitCode.FAIL: "**missed**", ExitCode.INCONCLUSIVE: "**nothing said**"}
@@ -25,13 +26,14 @@ def refuse_partial(out: Path, defects: Sequence[str]) -> None:
     """Refuse what could not be written, or would be less than the page that is there, before a drill takes its minutes.
 
     Raises:
-        ConfigError: Some defects are named, or there is no such folder.
+        ConfigError: Some defects are named, there is no such folder, or something recorded is there.
     """
     if defects:
         raise ConfigError(
             f"--matrix wants all defects and {', '.join(defects)} was named: the page would lose the others. Leave one "
             "of the two out; `drill detect NAME` goes without the page."
         )
+    refuse_recorded(out)
     if not out.parent.is_dir():
         raise ConfigError(f"{out} cannot be written: there is no folder {out.parent}.")
 

@@ -12,7 +12,7 @@ from functools import reduce
 from pathlib import Path
 
 from harness.checks import Claim
-from harness.checks.judging import judge, overall
+from harness.checks.judging import judge, weighed
 from harness.clock import NS_PER_S, Clock
 from harness.errors import ConfigError, DrillError, RecordingError, RecordingLostError, StackError
 from harness.faults.schedule import FaultPlan, Planned, RunningPlan
@@ -138,7 +138,11 @@ class Drill:
         return self._judge(run_dir)
 
     def _judge(self, run_dir: Path) -> Judgement:
-        findings = judge(History.load(run_dir))
+        history = History.load(run_dir)
+        findings = judge(history)
+        verdict, doubts = weighed(history, findings)
+        for doubt in doubts:
+            self.narrator.step(f"every claim holds, and against the recording speaks: {doubt}")
         try:
             write_findings(run_dir, findings)
         except RecordingError as error:  # a verdict that was reached is not lost for want of room
@@ -147,7 +151,8 @@ class Drill:
             )
         return Judgement(
             scenario=self.scenario,
-            verdict=overall(findings),
+            verdict=verdict,
+            doubts=doubts,
             findings=findings,
             run_dir=shown(run_dir),
             replay=replay_line(self),

@@ -43,8 +43,13 @@ def _underlying(error: BaseException) -> BaseException:
     return error
 
 
-def _mistaken(error: BaseException) -> ExitCode:
+def show_traceback(error: BaseException) -> None:
+    """Print where a mistake of ours was made, for whoever is to mend it."""
     sys.stderr.write("".join(traceback.format_exception(error)))
+
+
+def _mistaken(error: BaseException) -> ExitCode:
+    show_traceback(error)
     complain(
         terminal(),
         f"this is a mistake in drillbook itself ({type(error).__name__}) and no verdict: nothing can be concluded "

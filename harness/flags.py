@@ -32,7 +32,19 @@ def _profiles_beginning(incomplete: str) -> list[str]:
 
 
 def _formats_beginning(incomplete: str) -> list[str]:
-    return [name for name in ("html", "markdown") if name.startswith(incomplete)]
+    return [name for name in ("html", "markdown", "json") if name.startswith(incomplete)]
+
+
+def _runtimes_beginning(incomplete: str) -> list[str]:
+    return [name for name in ("embedded",) if name.startswith(incomplete)]
+
+
+def _brokers_beginning(incomplete: str) -> list[str]:
+    return [count for count in ("1", "3") if count.startswith(incomplete)]
+
+
+def _sessions_beginning(incomplete: str) -> list[str]:
+    return completion.session_dirs(incomplete)
 
 
 def _recorded_beginning(incomplete: str) -> list[str]:
@@ -78,11 +90,19 @@ Seed = Annotated[
 ]
 Runtime = Annotated[
     str | None,
-    typer.Option(help="How the stack is stood up. [default: embedded]", metavar="NAME"),
+    typer.Option(
+        help="How the stack is stood up. [default: embedded]",
+        metavar="NAME",
+        autocompletion=_runtimes_beginning,
+    ),
 ]
 Brokers = Annotated[
     str | None,
-    typer.Option(help="Kafka data brokers: 3, or 1 on a small machine. [default: 3]", metavar="N"),
+    typer.Option(
+        help="Kafka data brokers: 3, or 1 on a small machine. [default: 3]",
+        metavar="N",
+        autocompletion=_brokers_beginning,
+    ),
 ]
 Variants = Annotated[
     list[str] | None,
@@ -95,6 +115,9 @@ Variants = Annotated[
 Runs = Annotated[
     Path | None, typer.Option(help="Folder that recordings go to. [default: runs]", metavar="FOLDER")
 ]
+RunsThere = Annotated[
+    Path | None, typer.Option(help="Folder that recordings are in. [default: runs]", metavar="FOLDER")
+]
 Junit = Annotated[Path | None, typer.Option(help="Write JUnit XML to this file as well.", metavar="FILE")]
 Markdown = Annotated[
     Path | None,
@@ -104,7 +127,7 @@ ReportFormat = Annotated[
     str,
     typer.Option(
         "--format",
-        help="html or markdown. [default: html]",
+        help="html, markdown, or json for programs. [default: html]",
         metavar="NAME",
         show_default=False,
         autocompletion=_formats_beginning,
@@ -113,7 +136,7 @@ ReportFormat = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option(
-        help="The file of the page, or of the index: pages of its runs go beside it. [default: by the recordings]",
+        help="The file of the report. Pages of an index's runs go beside it. [default: by the recordings]",
         metavar="FILE",
     ),
 ]
@@ -124,7 +147,9 @@ Baseline = Annotated[
 NoBaseline = Annotated[
     bool, typer.Option("--no-baseline", help="Compare with none: the first gate, before one can be saved.")
 ]
-Session = Annotated[Path | None, typer.Argument(metavar="SESSION", hidden=True)]
+Session = Annotated[
+    Path | None, typer.Argument(metavar="SESSION", autocompletion=_sessions_beginning, hidden=True)
+]
 Matrix = Annotated[
     Path | None,
     typer.Option(help="Write what was found to this file as well, as a Markdown table.", metavar="FILE"),

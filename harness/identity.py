@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -33,14 +34,23 @@ def folder_name(scenario: str, attempt: int) -> str:
 
 def replay_line(drill: "Drill") -> str:
     """The command that holds the same drill again; what is as by default is left out."""
-    settings = drill.settings
-    words = ["drill", "run", drill.scenario, "--profile", settings.profile, "--seed", str(drill.seed)]
+    return _command(drill.settings, [drill.scenario], drill.seed, drill.scenarios)
+
+
+def session_replay(settings: Settings, names: Sequence[str], scenarios: str) -> str:
+    """The command that holds the same scenarios again, with the same seed if one was given."""
+    return _command(settings, names, settings.seed, scenarios)
+
+
+def _command(settings: Settings, names: Sequence[str], seed: int | None, scenarios: str) -> str:
+    words = ["drill", "run", *names, "--profile", settings.profile]
+    words += [] if seed is None else ["--seed", str(seed)]
     if settings.brokers != _default("brokers"):
         words += ["--brokers", str(settings.brokers)]
     for variant in settings.variants:
         words += ["--variant", variant]
-    if drill.scenarios:
-        words += ["--scenarios", drill.scenarios]
+    if scenarios:
+        words += ["--scenarios", scenarios]
     target = (
         "" if settings.target == _default("target") else f"DRILLBOOK_TARGET={shlex.quote(settings.target)} "
     )

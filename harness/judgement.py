@@ -20,6 +20,7 @@ class Judgement:
     Attributes:
         replay: The command that runs the same drill again.
         superseded: Whether the drill was run again because this run was INCONCLUSIVE.
+        doubts: What keeps it from being PASS though every claim holds.
     """
 
     scenario: str
@@ -28,6 +29,7 @@ class Judgement:
     run_dir: Path
     replay: str
     superseded: bool = False
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,7 @@ class NotPassed(AssertionError):  # noqa: N818 - it says what it says
         bad = [finding for finding in judgement.findings if finding.verdict is not Verdict.PASS]
         lines = [f"{judgement.verdict}: {judgement.scenario}"]
         lines += [f"  {finding.verdict}: {finding.sentence}: {finding.because}" for finding in bad]
+        lines += [f"  against the recording speaks: {doubt}" for doubt in judgement.doubts]
         lines.append(f"  recorded in {judgement.run_dir}; replay: {judgement.replay}")
         super().__init__("\n".join(lines))
         self.judgement = judgement

@@ -40,6 +40,8 @@ class Held:
         troubles: What went wrong.
         stopped: Whether somebody stopped it.
         complained: What is to be said if pytest was not content and nobody said why; or "".
+        recordings: The session's folder, once a stack was up.
+        replay: The command that holds the same scenarios again.
     """
 
     asked: tuple[str, ...] = ()
@@ -50,6 +52,8 @@ class Held:
     troubles: tuple[Trouble, ...] = ()
     stopped: bool = False
     complained: str = ""
+    recordings: Path | None = None
+    replay: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +68,8 @@ class SessionOutcome:
         left_out: Scenarios that an expression or a conftest.py took away.
         skipped: Scenarios that did not want to be held, each with its reason.
         interrupted: Recordings that were broken off, and kept.
+        recordings: The session's folder; None if no stack was up.
+        replay: The command that holds the same scenarios again.
     """
 
     code: ExitCode
@@ -73,6 +79,8 @@ class SessionOutcome:
     left_out: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     interrupted: tuple[Path, ...] = ()
+    recordings: Path | None = None
+    replay: str = ""
 
     @property
     def counting(self) -> tuple[Judgement, ...]:
@@ -128,6 +136,8 @@ def reckoned(held: Held, interrupted: Sequence[Path] = ()) -> SessionOutcome:
         left_out=held.left_out,
         skipped=held.skipped,
         interrupted=tuple(interrupted),
+        recordings=held.recordings,
+        replay=held.replay,
     )
 
 

@@ -22,6 +22,7 @@ from harness.flags import SCENARIOS
 from harness.judgement import Judgement, NothingHeldError, NotPassed, Trouble
 from harness.recording.records import Verdict
 from harness.recording.rundir import shown
+from harness.recording.sessions import SessionInfo, write_session
 from harness.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Session:
         collected: All scenarios that pytest found, before selection: name without parameters, and file.
         skipped_files: The files that skip themselves, with the names of the scenarios in each.
         begun: Names of the scenarios whose drill was begun.
+        selected: Names of those that are to be held.
+        scenarios: The folder that `--scenarios` must name to find them again; "" for the usual one.
     """
 
     settings: Settings
@@ -63,6 +66,15 @@ class Session:
     collected: tuple[tuple[str, Path], ...] = ()
     skipped_files: dict[Path, tuple[str, ...]] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)
+    selected: tuple[str, ...] = ()
+    scenarios: str = ""
+
+    @property
+    def replay(self) -> str:
+        """The command that holds the same scenarios again."""
+        from harness.identity import session_replay  # noqa: PLC0415 - pytest without scenarios stays fast
+
+        return session_replay(self.settings, self.asked or self.selected, self.scenarios)
 
 
 SESSION = pytest.StashKey[Session]()
@@ -157,6 +169,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     before = catalogued(items)
     result = yield
     session.left_out = tuple(name for name in before if before[name] not in items)
+    session.selected = tuple(name for name in before if before[name] in items)
+    if session.selected:
+        shared = os.path.commonpath([before[name].path.parent for name in session.selected])
+        session.scenarios = _folder_of_scenarios(Path(shared))
     for asked in session.asked:
         meant = [name for name in before if is_meant(name, asked)]
         if meant and all(name in session.left_out for name in meant):
@@ -265,6 +281,11 @@ def stack(request: pytest.FixtureRequest) -> "Iterator[DrillableStack]":
         ) as running,
     ):
         session.recordings = running.recordings
+        # A session that is killed leaves this, and nobody takes the runs that it left for all of it.
+        selected, left_out = session.selected, session.left_out
+        write_session(
+            session.recordings, SessionInfo(selected=selected, left_out=left_out, replay=session.replay)
+        )
         yield running
 
 

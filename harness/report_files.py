@@ -2,36 +2,36 @@
 
 Writers are found through the entry-point group `drillbook.reports`, so that the harness knows none of them: a writer is
 a function of run directories and an output path. It reads recordings, and is told what there is no recording of: what
-was skipped and what went wrong.
+a session skipped and what went wrong in it.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
 
 from harness.errors import ConfigError
+from harness.keeping import standing_of
 from harness.outcome import SessionOutcome
-from harness.recording.rundir import RUN_FILE
+from harness.recording.folders import refuse_recorded, runs_of
+from harness.recording.rundir import shown
+from harness.recording.session_standing import SessionStanding, session_standing
 
 REPORTS = "drillbook.reports"
 INDEX = "index.html"
 
 
 class Writer(Protocol):
-    """Makes a report of a session."""
+    """Makes a report of runs, and of the sessions that they are all of."""
 
-    def __call__(
-        self, run_dirs: Sequence[Path], out: Path, *, skipped: Mapping[str, str], troubles: Mapping[str, str]
-    ) -> None:
+    def __call__(self, run_dirs: Sequence[Path], out: Path, *, sessions: Sequence[SessionStanding]) -> None:
         """Write it.
 
         Args:
-            run_dirs: The session's recordings.
+            run_dirs: The recordings.
             out: The file to write.
-            skipped: Scenarios that did not want to be held, each with its reason.
-            troubles: What went wrong, by the scenario it happened to; "" for the session as a whole.
+            sessions: What each session that is reported on as a whole counts for; none for a run by itself.
         """
         ...
 
@@ -49,15 +49,20 @@ def writer(name: str) -> Writer:
     return loaded
 
 
-def ready_for(*files: Path | None) -> None:
+def ready_for(*files: Path | None, about: Path | None = None) -> None:
     """Make sure that reports can be written, before a drill takes its minutes.
 
     An earlier session's report is removed: whoever finds one later must not take it for this one's.
 
+    Args:
+        files: Those that are to be written.
+        about: The one run that they are about, if they are about one.
+
     Raises:
-        ConfigError: One cannot.
+        ConfigError: One cannot, or would take the place of something that was recorded.
     """
     for out in filter(None, files):
+        refuse_recorded(out, about=about)
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
             if out.exists() and not out.is_file():  # a folder, or a device, which would be replaced by a file
@@ -78,35 +83,26 @@ def write_report(name: str, outcome: SessionOutcome, out: Path) -> None:
         RecordingError: The file cannot be written.
     """
     run_dirs = [judgement.run_dir for judgement in outcome.judgements]
-    writer(name)(run_dirs, out, skipped=dict(outcome.skipped), troubles=_by_scenario(outcome))
+    writer(name)(run_dirs, out, sessions=[standing_of(outcome)])
 
 
 def write_pages(outcome: SessionOutcome) -> Path | None:
     """Write a page for each recording of a session and an index over them; the index, or None without a recording.
 
+    The index is made of what lies on the disk, `session.json` included, so that a later one is the same.
+
     Raises:
         RecordingError: One cannot be written.
     """
-    run_dirs = [run_dir for run_dir in _recorded(outcome) if (run_dir / RUN_FILE).exists()]
-    if not run_dirs:
+    if outcome.recordings is None or not (run_dirs := runs_of(outcome.recordings)):
         return None
-    index = run_dirs[0].parent / INDEX
-    writer("index")(run_dirs, index, skipped=dict(outcome.skipped), troubles=_by_scenario(outcome))
-    return index
+    index = outcome.recordings / INDEX
+    writer("index")(run_dirs, index, sessions=[session_standing(outcome.recordings, run_dirs)])
+    return shown(index)
 
 
 def pages_of(outcome: SessionOutcome) -> Path | None:
     """The index of a session's pages, if they have been written."""
-    places = (run_dir.parent / INDEX for run_dir in _recorded(outcome))
-    return next((place for place in places if place.is_file()), None)
-
-
-def _recorded(outcome: SessionOutcome) -> list[Path]:
-    return [*(judgement.run_dir for judgement in outcome.judgements), *outcome.interrupted]
-
-
-def _by_scenario(outcome: SessionOutcome) -> dict[str, str]:
-    told: dict[str, list[str]] = {}
-    for trouble in outcome.troubles:
-        told.setdefault(trouble.scenario, []).append(trouble.told)
-    return {scenario: "\n".join(sentences) for scenario, sentences in told.items()}
+    if outcome.recordings is None or not (index := outcome.recordings / INDEX).is_file():
+        return None
+    return shown(index)

@@ -8,17 +8,18 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.catalogue import ScenarioInfo
-from harness.checks.judging import judge, overall
+from harness.checks.judging import judge, weighed
 from harness.console import MARKS, STYLES, ConsoleNarrator, complain, say, say_whole, terminal
 from harness.detection import Detection
 from harness.doctor import Diagnosis
 from harness.errors import DrillError, ExitCode, RecordingError
 from harness.judgement import EXIT_CODES, Judgement, Trouble
 from harness.outcome import SessionOutcome
+from harness.patience import patiently
 from harness.recording.history import History
 from harness.recording.records import Verdict
-from harness.recording.rundir import RUN_FILE, shown, write_findings
-from harness.report_files import pages_of, write_pages, write_report
+from harness.recording.rundir import RUN_FILE, write_findings
+from harness.report_files import pages_of
 from harness.stack.embedded.detached import DetachedStack
 from harness.stack.embedded.sources import Source
 from harness.surroundings import Health
@@ -35,39 +36,6 @@ _DETECTION_MARKS = {
     ExitCode.INCONCLUSIVE: ("? INCONCLUSIVE", "bold yellow"),
 }
 _NOT_HELD_MARK = ("? NOT HELD    ", "bold yellow")
-
-
-def tell(outcome: SessionOutcome, *, junit: Path | None = None, markdown: Path | None = None) -> None:
-    """Print the end of a session, write its pages and what was asked for.
-
-    Nobody asked for the pages: where they cannot be written it is told, and what the session came to stands.
-
-    Raises:
-        RecordingError: A file that was asked for cannot be written.
-    """
-    console = terminal()
-    for error in outcome.errors:
-        complain(console, error)
-    _print_summary(console, outcome)
-    try:
-        if index := write_pages(outcome):
-            say_whole(console, str(shown(index)), indent=2, label="report")
-    except Exception as error:  # noqa: BLE001 - a verdict must outlive a mistake in drawing it
-        kind = "" if isinstance(error, DrillError) else f"{type(error).__name__}: "
-        complain(console, f"the pages of this session are missing or incomplete: {kind}{error}")
-    if junit is not None:
-        write_report("junit", outcome, junit)
-        say_whole(console, f"JUnit XML: {junit}")
-    if markdown is not None:
-        write_report("markdown", outcome, markdown)
-        say_whole(console, f"Markdown: {markdown}")
-    if outcome.code is ExitCode.INTERRUPTED:
-        kept = ", ".join(str(run_dir) for run_dir in outcome.interrupted)
-        complain(
-            console,
-            "interrupted. Every fault was healed and the stack has ended"
-            + (f"; recorded up to there: {kept}" if kept else "; nothing had been recorded yet"),
-        )
 
 
 def session_data(outcome: SessionOutcome) -> dict[str, Any]:
@@ -97,13 +65,15 @@ def as_data(judgement: Judgement) -> dict[str, Any]:
         "scenario": judgement.scenario,
         "verdict": judgement.verdict,
         "superseded": judgement.superseded,
+        "warnings": judgement.doubts,
         "run_dir": str(judgement.run_dir),
         "replay": judgement.replay,
         "findings": judgement.findings,
     }
 
 
-def _print_summary(console: Console, outcome: SessionOutcome) -> None:
+def print_summary(console: Console, outcome: SessionOutcome) -> None:
+    """Print what became of everything that was selected."""
     if not outcome.judgements and not outcome.skipped:
         return  # what there is to say has been said
     console.print("[bold]Summary[/]")
@@ -122,6 +92,8 @@ def _print_summary(console: Console, outcome: SessionOutcome) -> None:
         )
         if judgement.superseded:
             continue
+        for doubt in judgement.doubts:
+            say(console, f"against the recording speaks: {doubt}", indent=18, style="dim")
         # Once more, for a log's last lines may be all that one is shown.
         for finding in judgement.findings:
             if finding.verdict is not Verdict.PASS:
@@ -154,8 +126,12 @@ def judge_again(run_dir: Path) -> Judgement:
         raise RecordingError(
             f"{run_dir} is a whole session: name one of its runs, {' or '.join(str(run.parent) for run in inside)}."
         )
-    history = History.load(run_dir)
-    findings = judge(history)
+    with patiently(terminal(), f"judging {run_dir} …"):
+        history = History.load(run_dir)
+        findings = judge(history)
+    verdict, doubts = weighed(history, findings)
+    for doubt in doubts:
+        complain(terminal(), f"every claim holds, and against the recording speaks: {doubt}")
     try:
         write_findings(run_dir, findings)
     except (
@@ -164,7 +140,8 @@ def judge_again(run_dir: Path) -> Judgement:
         complain(terminal(), f"the findings are only told, not kept beside the recording: {error.__cause__}")
     return Judgement(
         scenario=history.run.scenario,
-        verdict=overall(findings),
+        verdict=verdict,
+        doubts=doubts,
         findings=findings,
         run_dir=run_dir,
         replay=history.run.replay,

@@ -17,10 +17,12 @@ import pytest
 
 from harness.catalogue import SCENARIO_MARK, ScenarioInfo, scenario_info
 from harness.completion import marked, written_down
+from harness.console import terminal
 from harness.errors import ConfigError, DrillError, ExitCode, Interrupted, RecordingError
 from harness.interruption import unwinding
 from harness.judgement import Trouble
 from harness.outcome import Held, SessionOutcome, reckoned
+from harness.patience import patiently
 from harness.plugin import SESSION, Session
 from harness.recording.rundir import INTERRUPTED, RUN_FILE, read_run
 
@@ -148,6 +150,8 @@ def run(folder: Path, arguments: Sequence[str]) -> SessionOutcome:
         complained=""
         if code == pytest.ExitCode.OK
         else f"pytest ended with its code {code:d}. {overheard}".strip(),
+        recordings=session.recordings if session else None,
+        replay=session.replay if session else "",
     )
     return reckoned(held, _broken_off(session))
 
@@ -164,7 +168,12 @@ def collected(folder: Path, *, whole: bool = False) -> tuple[ScenarioInfo, ...]:
         DrillError: Something in it ended the program.
     """
     listener = _Listener()
-    code, overheard = _pytest(folder, ["--collect-only"], listener)
+    # pytest puts something of its own in the place of standard error meanwhile.
+    with (
+        os.fdopen(os.dup(2), "w", buffering=1) as heard,
+        patiently(terminal(heard), f"reading the scenarios in {folder} …"),
+    ):
+        code, overheard = _pytest(folder, ["--collect-only"], listener)
     if code == pytest.ExitCode.USAGE_ERROR:
         listener.refuse(overheard)
     elif not listener.found and not listener.troubles:

@@ -5,44 +5,36 @@ Whatever a target managed to write into a recording, a browser neither runs it n
 """
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.errors import RecordingError
 from harness.recording.rundir import write_atomically
+from harness.recording.session_standing import SessionStanding
 from reports.page import Page, page_of
 from reports.standing import MARKS
 
-_NONE: Mapping[str, str] = MappingProxyType({})
 _ASSETS = "assets"
 
 
-def write(
-    run_dirs: Sequence[Path],
-    out: Path,
-    *,
-    skipped: Mapping[str, str] = _NONE,
-    troubles: Mapping[str, str] = _NONE,
-) -> None:
+def write(run_dirs: Sequence[Path], out: Path, *, sessions: Sequence[SessionStanding]) -> None:
     """Write the page of one run.
 
     Args:
         run_dirs: The recording: one.
         out: The file.
-        skipped: Not shown: a page is of one run, the index is of a session.
-        troubles: Not shown either.
+        sessions: Not shown: a page is of one run, the index is of a session.
 
     Raises:
         RecordingError: It is not one run, cannot be read, or `out` cannot be written.
     """
-    del skipped, troubles
+    del sessions
     if len(run_dirs) != 1:
         raise RecordingError(
             f"a page is of one run, got {len(run_dirs)}. An index is of several: `drill report` with their folder."

@@ -1,25 +1,25 @@
 """An index over runs, with a page for each: what a session came to, or how each scenario has fared over many.
 
 A run that cannot be read is in it as well, INCONCLUSIVE and with the reason: left out, it would be missed by nobody. A
-scenario that was skipped or met with trouble left no recording, and is told of too.
+scenario that was skipped or met with trouble left no recording; `session.json` tells of it, and without that file a
+session has no verdict.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from urllib.parse import quote
 
 from harness.errors import RecordingError
 from harness.recording.records import Verdict
 from harness.recording.rundir import worst
+from harness.recording.session_standing import SessionStanding
 from reports.html import rendered, write_html, write_page
 from reports.page import Page, page_of
 from reports.text import counted, plain
 
 PAGE = "report.html"  # of a run, beside its recording
 HISTORY_MAX = 30  # of the latest runs of a scenario
-_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +46,12 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class SessionShown:
-    """The runs of one session."""
+    """The runs of one session; `untold` is what left no recording: what it is, and why."""
 
     name: str
     verdict: Verdict
     rows: tuple[Row, ...]
+    untold: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,6 @@ class Index:
         verdict: Of the session, if it is one; of many sessions there is none.
         sessions: The latest first.
         histories: How each scenario has fared; of a single session there are none.
-        untold: What left no recording: what it is, and why.
     """
 
     title: str
@@ -78,16 +78,9 @@ class Index:
     sentence: str
     sessions: tuple[SessionShown, ...]
     histories: tuple[History, ...]
-    untold: tuple[tuple[str, str], ...]
 
 
-def write(
-    run_dirs: Sequence[Path],
-    out: Path,
-    *,
-    skipped: Mapping[str, str] = _NONE,
-    troubles: Mapping[str, str] = _NONE,
-) -> None:
+def write(run_dirs: Sequence[Path], out: Path, *, sessions: Sequence[SessionStanding]) -> None:
     """Write a page for each run, and an index over them.
 
     A page lies beside its recording if the index lies in a folder above it, and beside the index otherwise.
@@ -95,8 +88,7 @@ def write(
     Args:
         run_dirs: The recordings.
         out: The file of the index.
-        skipped: Scenarios that did not want to be held, each with its reason.
-        troubles: What went wrong, by the scenario it happened to; "" for the session as a whole.
+        sessions: What each of their sessions counts for. One that is not among them has no verdict.
 
     Raises:
         RecordingError: The index or a page cannot be written.
@@ -112,7 +104,7 @@ def write(
             continue
         write_page(found, page)
         rows.append(_row(run_dir, found, quote(page.resolve().relative_to(out.resolve().parent).as_posix())))
-    write_html(rendered("index.html.j2", index=index_of(rows, skipped, troubles)), out)
+    write_html(rendered("index.html.j2", index=index_of(rows, sessions)), out)
 
 
 def page_place(run_dir: Path, out: Path) -> Path:
@@ -154,11 +146,19 @@ def _unreadable(run_dir: Path, error: RecordingError) -> Row:
     )
 
 
-def index_of(rows: Sequence[Row], skipped: Mapping[str, str], troubles: Mapping[str, str]) -> Index:
-    """Put rows in their order, and say what they come to."""
-    names = sorted({row.session for row in rows}, reverse=True)
-    sessions = tuple(_session([row for row in rows if row.session == name], name) for name in names)
-    untold = tuple(_untold(skipped, troubles))
+def index_of(rows: Sequence[Row], standings: Sequence[SessionStanding]) -> Index:
+    """Put rows in their order, and say what they come to.
+
+    Args:
+        rows: The runs.
+        standings: What each session counts for.
+    """
+    known = {plain(standing.name): standing for standing in standings}
+    names = sorted({*known, *(row.session for row in rows)}, reverse=True)
+    sessions = tuple(
+        _session([row for row in rows if row.session == name], known.get(name) or _unknown(name))
+        for name in names
+    )
     if len(sessions) > 1:
         return Index(
             title="Runs",
@@ -166,24 +166,31 @@ def index_of(rows: Sequence[Row], skipped: Mapping[str, str], troubles: Mapping[
             sentence=f"{counted(len(rows), 'run')} in {counted(len(sessions), 'session')}, the latest first.",
             sessions=sessions,
             histories=tuple(_histories(rows)),
-            untold=untold,
         )
     verdicts = [row.verdict for row in rows if not row.superseded]
-    verdict = worst([*verdicts, *(Verdict.INCONCLUSIVE for _ in troubles)])
     passed = sum(found is Verdict.PASS for found in verdicts)
     return Index(
         title=f"Session {names[0]}" if names else "Session",
-        verdict=verdict,
+        verdict=sessions[0].verdict if sessions else Verdict.INCONCLUSIVE,
         sentence=f"{passed} of {counted(len(verdicts), 'scenario')} passed.",
         sessions=sessions,
         histories=(),
-        untold=untold,
     )
 
 
-def _session(rows: Sequence[Row], name: str) -> SessionShown:
-    verdict = worst(row.verdict for row in rows if not row.superseded)
-    return SessionShown(name=name, verdict=verdict, rows=tuple(sorted(rows, key=lambda row: row.started)))
+def _unknown(name: str) -> SessionStanding:
+    doubt = "nobody said what the session was to hold"
+    return SessionStanding(name=name, verdict=Verdict.INCONCLUSIVE, doubts=(doubt,))
+
+
+def _session(rows: Sequence[Row], standing: SessionStanding) -> SessionShown:
+    verdicts = [row.verdict for row in rows if not row.superseded] or [Verdict.INCONCLUSIVE]
+    return SessionShown(
+        name=plain(standing.name),
+        verdict=worst([*verdicts, standing.verdict]),
+        rows=tuple(sorted(rows, key=lambda row: row.started)),
+        untold=tuple(_untold(standing)),
+    )
 
 
 def _histories(rows: Sequence[Row]) -> Iterator[History]:
@@ -196,8 +203,10 @@ def _histories(rows: Sequence[Row]) -> Iterator[History]:
             yield History(scenario=scenario, rows=latest, passed=passed)
 
 
-def _untold(skipped: Mapping[str, str], troubles: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for scenario, trouble in troubles.items():
-        yield f"Not held: {plain(scenario) or 'the session'}", plain(trouble, 2000)
-    for scenario, reason in skipped.items():
-        yield f"Skipped: {plain(scenario)}", plain(reason, 2000) or "no reason given"
+def _untold(standing: SessionStanding) -> Iterator[tuple[str, str]]:
+    for scenario, trouble in standing.troubles.items():
+        yield f"Not held: {plain(scenario)}" if scenario else "The session", plain(trouble, 2000)
+    for skip in standing.skipped:
+        yield f"Skipped: {plain(skip.scenario)}", plain(skip.told, 2000) or "no reason given"
+    if standing.left_out:
+        yield "Left out", plain(f"by -k or a conftest.py: {', '.join(standing.left_out)}", 2000)

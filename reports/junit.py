@@ -11,43 +11,39 @@ A scenario that left no recording is told of too: skipped if it skipped itself, 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from harness.errors import RecordingError
+from harness.recording.history import History
 from harness.recording.records import Finding, PhaseStarted, RunInfo, Stream, Verdict
-from harness.recording.rundir import read_findings, read_records, read_run, superseded, write_atomically
+from harness.recording.repeats import superseded
+from harness.recording.rundir import read_findings, read_records, worst, write_atomically
+from harness.recording.session_standing import SessionStanding, told_together
+from harness.recording.wholeness import doubts
 
-_NONE: Mapping[str, str] = MappingProxyType({})
 _SESSION = "drill"  # the suite of what happened to no scenario in particular
 _HELD_AGAIN = " (held again)"
 # What XML 1.0 cannot hold in any notation (https://www.w3.org/TR/xml/#charsets); log lines do hold it.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write(
-    run_dirs: Sequence[Path],
-    out: Path,
-    *,
-    skipped: Mapping[str, str] = _NONE,
-    troubles: Mapping[str, str] = _NONE,
-) -> None:
+def write(run_dirs: Sequence[Path], out: Path, *, sessions: Sequence[SessionStanding] = ()) -> None:
     """Write one file with a suite for each run, and for each scenario that was skipped or met with trouble.
 
     Args:
         run_dirs: The recordings.
         out: The file.
-        skipped: Scenarios that did not want to be held, each with its reason.
-        troubles: What went wrong, by the scenario it happened to; "" for the session as a whole.
+        sessions: What each session counts for that these are all of; none for a run by itself.
 
     Raises:
         RecordingError: `out` cannot be written.
     """
     root = Element("testsuites", name="drillbook")
     repeated = superseded(run_dirs)
+    skipped, troubles = told_together(sessions)
     for run_dir in run_dirs:
         root.append(_suite(run_dir, held_again=run_dir in repeated))
     for scenario, reason in skipped.items():
@@ -68,12 +64,13 @@ def write(
 
 def _suite(run_dir: Path, *, held_again: bool) -> Element:
     try:
-        run = read_run(run_dir)
+        history = History.load(run_dir)
         findings = read_findings(run_dir)
     except RecordingError as error:
         suite = Element("testsuite", name=_text(run_dir.name))
         _trouble(suite, run_dir.name, "the recording can be read", str(error))
         return _counted(suite)
+    run = history.run
     name = _text(f"{run.scenario}{_HELD_AGAIN if held_again else ''}")
     suite = Element("testsuite", name=name)
     suite.set(
@@ -87,6 +84,10 @@ def _suite(run_dir: Path, *, held_again: bool) -> Element:
         _trouble(
             suite, run.scenario, "the run was judged", f"{run_dir} holds no findings: nothing was concluded"
         )
+    elif worst(finding.verdict for finding in findings) is Verdict.PASS and (
+        against := doubts(history, findings)
+    ):
+        _trouble(suite, run.scenario, "the recording is whole", " ".join(against))
     return _counted(suite)
 
 

@@ -1,82 +1,87 @@
-"""A summary for programs: every run with its verdict and findings, as one JSON document.
+"""A report for programs: every session and every run with its verdict and findings, as one JSON document.
 
-Its fields are part of the interface: they are added to, never renamed, within a `summary_version`.
+Its fields are part of the interface: they are added to, never renamed, within a `report_version`. A run counts here for
+what it counts for on its page, so that no program is told something greener than people are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from harness.errors import RecordingError
+from harness.recording.history import History
 from harness.recording.records import Verdict
-from harness.recording.rundir import read_findings, read_run, superseded, worst, write_atomically
+from harness.recording.rundir import read_findings, worst, write_atomically
+from harness.recording.session_standing import SessionStanding
+from reports.standing import standing_of
 
-SUMMARY_VERSION = 1
-_NONE: Mapping[str, str] = MappingProxyType({})
+REPORT_VERSION = 1
 
 
-def write(
-    run_dirs: Sequence[Path],
-    out: Path,
-    *,
-    skipped: Mapping[str, str] = _NONE,
-    troubles: Mapping[str, str] = _NONE,
-) -> None:
-    """Write the summary.
+def write(run_dirs: Sequence[Path], out: Path, *, sessions: Sequence[SessionStanding] = ()) -> None:
+    """Write the report.
 
     Args:
         run_dirs: The recordings.
         out: The file.
-        skipped: Scenarios that did not want to be held, each with its reason.
-        troubles: What went wrong, by the scenario it happened to; "" for the session as a whole.
+        sessions: What each session counts for that these are all of; none for a run by itself.
 
     Raises:
         RecordingError: `out` cannot be written.
     """
-    document = summary(run_dirs, skipped=skipped, troubles=troubles)
+    document = report(run_dirs, sessions)
     write_atomically(out, msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
 
 
-def summary(
-    run_dirs: Sequence[Path], *, skipped: Mapping[str, str] = _NONE, troubles: Mapping[str, str] = _NONE
-) -> dict[str, Any]:
+def report(run_dirs: Sequence[Path], sessions: Sequence[SessionStanding] = ()) -> dict[str, Any]:
     """The document as plain data. A run that cannot be read is INCONCLUSIVE and says why.
 
     A run that another one repeats is told and marked, and does not decide the verdict. What went wrong beside the runs
     keeps it from being PASS.
     """
-    repeated = superseded(run_dirs)
-    runs = [_run(run_dir) | {"superseded": run_dir in repeated} for run_dir in run_dirs]
-    verdicts = [Verdict(run["verdict"]) for run in runs if not run["superseded"]]
+    runs = [_run(run_dir) for run_dir in run_dirs]
+    verdicts = [Verdict(run["verdict"]) for run in runs if not run["superseded"]] or [Verdict.INCONCLUSIVE]
     return {
-        "summary_version": SUMMARY_VERSION,
-        "verdict": worst([*verdicts, *(Verdict.INCONCLUSIVE for _ in troubles)]).value,
+        "report_version": REPORT_VERSION,
+        "verdict": worst([*verdicts, *(session.verdict for session in sessions)]).value,
+        "sessions": [_session(session) for session in sessions],
         "runs": runs,
-        "skipped": dict(skipped),
-        "troubles": dict(troubles),
+    }
+
+
+def _session(session: SessionStanding) -> dict[str, Any]:
+    return {
+        "session": session.name,
+        "verdict": session.verdict.value,
+        "exit_code": session.exit_code,
+        "warnings": list(session.doubts),
+        "errors": [msgspec.to_builtins(error) for error in session.errors],
+        "selected": list(session.selected),
+        "skipped": [{"scenario": skip.scenario, "reason": skip.told} for skip in session.skipped],
+        "not_held": list(session.not_held),
+        "left_out": list(session.left_out),
+        "replay": session.replay,
     }
 
 
 def _run(run_dir: Path) -> dict[str, Any]:
+    place = {"session": _utf8(run_dir.resolve().parent.name), "run_dir": _utf8(str(run_dir))}
     try:
-        run = read_run(run_dir)
+        history = History.load(run_dir)
         findings = read_findings(run_dir)
     except RecordingError as error:
-        return {
-            "run_dir": str(run_dir),
-            "verdict": Verdict.INCONCLUSIVE.value,
-            "error": str(error),
-            "findings": [],
-        }
-    return {
-        "run_dir": str(run_dir),
+        told = {"verdict": Verdict.INCONCLUSIVE.value, "superseded": False, "warnings": [str(error)]}
+        return place | told | {"findings": []}
+    run, standing = history.run, standing_of(history, findings)
+    return place | {
         "run_id": run.run_id,
         "scenario": run.scenario,
         "title": run.title,
-        "verdict": worst(finding.verdict for finding in findings).value,
+        "verdict": standing.verdict.value,
+        "superseded": standing.superseded,
+        "warnings": list(standing.warnings),
         "ended": run.ended,
         "seed": run.seed,
         "profile": run.profile,
@@ -89,3 +94,8 @@ def _run(run_dir: Path) -> dict[str, Any]:
         "replay": run.replay,
         "findings": [msgspec.to_builtins(finding) for finding in findings],
     }
+
+
+def _utf8(text: str) -> str:
+    """Text that JSON can hold: the name of a folder may be no UTF-8."""
+    return text.encode(errors="replace").decode()

@@ -5,20 +5,19 @@ neither become markup nor push everything else off the page. What holds is a row
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from harness.errors import RecordingError
 from harness.recording.history import History
 from harness.recording.records import Finding, Verdict
 from harness.recording.rundir import read_findings, worst, write_atomically
+from harness.recording.session_standing import SessionStanding, told_together
 from reports.standing import MARKS, Standing, standing_of
 from reports.text import counted, plain
 
 EXAMPLES_MAX = 5
-_NONE: Mapping[str, str] = MappingProxyType({})
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@:$-])")
 _FENCE = re.compile("`+")
 
@@ -33,27 +32,21 @@ class _Run:
     section: tuple[str, ...] = ()
 
 
-def write(
-    run_dirs: Sequence[Path],
-    out: Path,
-    *,
-    skipped: Mapping[str, str] = _NONE,
-    troubles: Mapping[str, str] = _NONE,
-) -> None:
+def write(run_dirs: Sequence[Path], out: Path, *, sessions: Sequence[SessionStanding] = ()) -> None:
     """Write one file about all runs, and about what there is no recording of.
 
     Args:
         run_dirs: The recordings.
         out: The file.
-        skipped: Scenarios that did not want to be held, each with its reason.
-        troubles: What went wrong, by the scenario it happened to; "" for the session as a whole.
+        sessions: What each session counts for that these are all of; none for a run by itself.
 
     Raises:
         RecordingError: `out` cannot be written.
     """
     runs = [_run(run_dir) for run_dir in run_dirs]
+    skipped, troubles = told_together(sessions)
     counting = [run.verdict for run in runs if not run.superseded]
-    verdict = worst([*counting, *(Verdict.INCONCLUSIVE for _ in troubles)])
+    verdict = worst([*(counting or [Verdict.INCONCLUSIVE]), *(session.verdict for session in sessions)])
     passed = sum(found is Verdict.PASS for found in counting)
     lines = [f"# {MARKS[verdict]} {verdict}: {passed} of {counted(len(counting), 'scenario')} passed", ""]
     if runs:
@@ -61,6 +54,8 @@ def write(
     for scenario, told in troubles.items():
         lines += [f"- **Not held**: {_text(scenario) or 'the session'}: {_text(told, 2000)}"]
     lines += [f"- Skipped: {_text(name)}: {_text(reason)}" for name, reason in skipped.items()]
+    left_out = dict.fromkeys(name for session in sessions for name in session.left_out)
+    lines += [f"- Left out by -k or a conftest.py: {', '.join(map(_text, left_out))}"] if left_out else []
     for run in runs:
         lines += ["", *run.section] if run.section else []
     write_atomically(out, "\n".join(lines).rstrip().encode(errors="replace") + b"\n")

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from harness.recording.history import History
 from harness.recording.records import Finding, Verdict
-from harness.recording.rundir import superseded, worst
+from harness.recording.repeats import superseded
+from harness.recording.rundir import worst
+from harness.recording.wholeness import doubts
 from reports.axis import axis_of
 from reports.text import plain
 
@@ -33,18 +35,12 @@ class Standing:
 
 def standing_of(history: History, findings: Sequence[Finding]) -> Standing:
     """Weigh a run."""
-    found = list(history.damage)
-    if not history.completed:
-        found.append(f"The run did not come to its planned end: {history.run.ended or 'it was cut off'}.")
+    found = doubts(history, findings)
     if (axis := axis_of(history)).jumped:
         found.append(
             f"A clock jumped: some of it was recorded more than {axis.seconds:.0f} s after the beginning, which is "
             "longer than the plan allows for. That part is not drawn."
         )
-    if not findings:
-        found.append("The run has not been judged. `drill judge` does that.")
-    elif (judged := len({finding.claim for finding in findings})) < (claims := len(history.run.claims)):
-        found.append(f"Only {judged} of {claims} claims have a finding: judge it again with `drill judge`.")
     run_dir = history.run_dir.resolve()
     again = run_dir in superseded([file.parent for file in sorted(run_dir.parent.glob("*/run.json"))])
     if again:

@@ -57,7 +57,7 @@ def written_page(folder: Path) -> Path:
     run_dir, page = folder / "run", folder / "page.html"
     write_large_run(run_dir, SHAPE)
     write_findings(run_dir, judge(History.load(run_dir)))
-    writer("html")([run_dir], page, skipped={}, troubles={})
+    writer("html")([run_dir], page, sessions=[])
     return page
 
 

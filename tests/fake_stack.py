@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.identity import folder_name
 from harness.judgement import Judgement, NotPassed
 from harness.recording.records import Finding, Verdict
+from harness.recording.rundir import read_run, write_findings, write_run
 from harness.runner import Chaos
 from harness.stack.embedded import starting
 from tests.histories import Drill
@@ -30,9 +32,13 @@ from tests.histories import Drill
 def held(chaos: Chaos, *verdicts: str) -> None:
     """Judge one run after the other as told, so that a test says in a line what a session holds. The last counts."""
     for number, word in enumerate(verdicts):
-        run_dir = chaos.stack.recordings / (chaos.scenario + (f".again-{number}" if number else ""))
-        Drill(run_dir).ended()
+        folders = [folder_name(chaos.scenario, attempt) for attempt in range(number + 1)]
+        run_dir = chaos.stack.recordings / folders[-1]
         verdict = Verdict(word)
+        Drill(run_dir).ended()
+        supersedes = folders[-2] if number else ""
+        write_run(run_dir, replace(read_run(run_dir), scenario=chaos.scenario, supersedes=supersedes))
+        write_findings(run_dir, [finding(verdict)])
         judgement = Judgement(
             scenario=chaos.scenario,
             verdict=verdict,

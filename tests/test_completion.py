@@ -60,3 +60,5 @@ def test_recordings_are_offered_the_latest_first(tmp_path: Path, monkeypatch: py
         (Path("runs") / name / "baseline" / "run.json").touch()
     assert completion.run_dirs("runs/") == ["runs/20260102-b/baseline", "runs/20260101-a/baseline"]
     assert completion.run_dirs("runs/20260101") == ["runs/20260101-a/baseline"]
+    assert completion.session_dirs("") == ["runs/20260102-b", "runs/20260101-a"]
+    assert completion.session_dirs("runs/20260101") == ["runs/20260101-a"]

@@ -16,7 +16,7 @@ import typer.main
 
 from harness.cli import app
 from harness.completion import scenario_names
-from harness.errors import ConfigError
+from harness.errors import ConfigError, ExitCode
 from harness.settings import Settings
 from tests.tidy.sources import ROOT
 
@@ -197,6 +197,36 @@ def test_the_pipelines_use_nothing_that_the_readme_does_not() -> None:
     run = [re.findall(r"^ *- (?:run: )?(make .*)$", example, re.MULTILINE) for example in examples]
     assert run == [["make gate"], ["make gate"]]
     assert "make gate" in told
+
+
+def test_nothing_in_a_pipeline_turns_a_gate_that_holds_back_green() -> None:
+    """`make` fails on every code of `drill` but 0, unless somebody tells it or the pipeline not to."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    [recipe] = re.findall(r"^gate:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    text = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    excuses = re.compile(r"\|\||;|continue-on-error|allow_failure|^\t-|set \+e", re.MULTILINE)
+    for told in (recipe, *re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)):
+        assert not excuses.search(told), told
+    assert excuses.search("script:\n  - make gate || true")
+    assert excuses.search("\t-$(BIN)/drill gate")
+
+
+@pytest.mark.parametrize("code", list(ExitCode))
+def test_what_the_documents_say_of_an_exit_code_is_what_it_means(code: ExitCode) -> None:
+    machine = (ROOT / "docs" / "machine-output.md").read_text(encoding="utf-8")
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    [row] = re.findall(rf"^\| {int(code)} \| (.*?) \|", machine, re.MULTILINE)
+    words = {
+        0: "pass",
+        1: "fail",
+        2: "usage",
+        3: "inconclusive",
+        4: "the stack could not",
+        130: "interrupted",
+    }
+    meaning = {0: "held", 1: "contradicted", 2: "makes no sense", 3: "nothing can be said", 4: "the stack"}
+    assert meaning.get(int(code), "stopped") in row
+    assert f"{int(code)} {words[int(code)]}" in readme
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import parse
 
@@ -10,17 +11,16 @@ import pytest
 
 from harness import report_files
 from harness.catalogue import ScenarioInfo
+from harness.closing import closed
 from harness.errors import ConfigError, ExitCode, RecordingError
 from harness.judgement import Judgement, Trouble
 from harness.outcome import SessionOutcome
-from harness.recording.recorder import Recorder
 from harness.recording.records import Stream, Verdict
-from harness.recording.rundir import read_findings, stream_path, write_findings
+from harness.recording.rundir import read_findings, read_run, stream_path, write_findings, write_run
 from harness.report_files import ready_for, writer
-from harness.reporting import judge_again, print_judgement, refused_data, session_data, tell
-from reports import machine
+from harness.reporting import judge_again, print_judgement, refused_data, session_data
 from tests.fake_stack import finding
-from tests.histories import innocent_drill, run_info
+from tests.histories import Drill, innocent_drill
 
 
 def judgement(run_dir: Path, verdict: Verdict, *, superseded: bool = False) -> Judgement:
@@ -40,9 +40,8 @@ def held_again(folder: Path) -> SessionOutcome:
         ("one", Verdict.INCONCLUSIVE, ""),
         ("one.again-1", Verdict.PASS, "one"),
     ):
-        with Recorder(folder / name) as recorder:
-            recorder.start(run_info(scenario="one", supersedes=supersedes))
-            recorder.finish("completed")
+        Drill(folder / name).ended()
+        write_run(folder / name, replace(read_run(folder / name), scenario="one", supersedes=supersedes))
         write_findings(folder / name, (finding(verdict), finding(Verdict.PASS, claim="another")))
     return SessionOutcome(
         code=ExitCode.PASS,
@@ -51,13 +50,16 @@ def held_again(folder: Path) -> SessionOutcome:
             judgement(folder / "one.again-1", Verdict.PASS),
         ),
         skipped=(("two", "needs three brokers"),),
+        scenarios=tuple(ScenarioInfo(name, "Here", "", ()) for name in ("one", "two")),
+        recordings=folder,
+        replay="drill run one two --profile ci",
     )
 
 
 def test_a_superseded_run_is_told_as_such_in_the_summary(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell(held_again(tmp_path))
+    closed(held_again(tmp_path))
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -75,7 +77,7 @@ def test_pages_that_cannot_be_written_change_nothing_about_the_session(
 ) -> None:
     outcome = held_again(tmp_path)
     (tmp_path / "index.html").mkdir()
-    tell(outcome)
+    closed(outcome)
     assert (
         "drill: the pages of this session are missing or incomplete: wanted to write"
         in capsys.readouterr().err
@@ -92,7 +94,7 @@ def test_a_mistake_in_drawing_a_page_leaves_the_verdict_and_what_was_asked_for(
         return writer(name)
 
     monkeypatch.setattr(report_files, "writer", broken)
-    tell(held_again(tmp_path), junit=tmp_path / "junit.xml")
+    closed(held_again(tmp_path), junit=tmp_path / "junit.xml")
     assert "incomplete: ZeroDivisionError: no width" in capsys.readouterr().err
     assert (tmp_path / "junit.xml").is_file()
 
@@ -100,12 +102,12 @@ def test_a_mistake_in_drawing_a_page_leaves_the_verdict_and_what_was_asked_for(
 def test_the_index_of_a_session_is_told_to_machines(tmp_path: Path) -> None:
     outcome = held_again(tmp_path)
     assert session_data(outcome)["report"] == ""
-    tell(outcome)
+    closed(outcome)
     assert session_data(outcome)["report"] == str(tmp_path / "index.html")
 
 
 def test_markdown_is_written_beside_junit(tmp_path: Path) -> None:
-    tell(held_again(tmp_path), junit=tmp_path / "junit.xml", markdown=tmp_path / "report.md")
+    closed(held_again(tmp_path), junit=tmp_path / "junit.xml", markdown=tmp_path / "report.md")
     assert (tmp_path / "junit.xml").is_file()
     assert "needs three brokers" in (tmp_path / "report.md").read_text()
 
@@ -113,7 +115,7 @@ def test_markdown_is_written_beside_junit(tmp_path: Path) -> None:
 def test_a_superseded_run_is_no_error_in_junit_and_still_there(tmp_path: Path) -> None:
     out = tmp_path / "new folder" / "junit.xml"
     ready_for(out)
-    tell(held_again(tmp_path), junit=out)
+    closed(held_again(tmp_path), junit=out)
     root = parse(out).getroot()  # noqa: S314 - written by ourselves
     counts = [root.get(name) for name in ("tests", "failures", "errors", "skipped")]
     assert counts == ["5", "0", "0", "2"]
@@ -138,7 +140,7 @@ def with_troubles() -> SessionOutcome:
 
 
 def test_what_could_not_be_held_is_an_error_in_junit(tmp_path: Path) -> None:
-    tell(with_troubles(), junit=tmp_path / "junit.xml")
+    closed(with_troubles(), junit=tmp_path / "junit.xml")
     root = parse(tmp_path / "junit.xml").getroot()  # noqa: S314 - written by ourselves
     assert [root.get(name) for name in ("tests", "errors", "skipped")] == ["4", "3", "1"]
     told = {suite.get("name"): suite.findall("testcase/error") for suite in root}
@@ -150,7 +152,7 @@ def test_what_could_not_be_held_is_an_error_in_junit(tmp_path: Path) -> None:
 def test_what_could_not_be_held_is_told_in_the_summary_and_to_machines(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    tell(with_troubles())
+    closed(with_troubles())
     assert capsys.readouterr().err.splitlines() == [
         "drill: no stack",
         "drill: pytest itself broke",
@@ -165,16 +167,8 @@ def test_what_could_not_be_held_is_told_in_the_summary_and_to_machines(
     assert (data["errors"], data["left_out"]) == (["no stack", "pytest itself broke"], ["three"])
 
 
-def test_trouble_beside_the_runs_keeps_a_summary_from_being_pass(tmp_path: Path) -> None:
-    held_again(tmp_path)
-    troubles = {"two": "no stack"}
-    machine.write([tmp_path / "one.again-1"], tmp_path / "summary.json", troubles=troubles)
-    summary = json.loads((tmp_path / "summary.json").read_text())
-    assert (summary["verdict"], summary["troubles"]) == ("INCONCLUSIVE", troubles)
-
-
 def test_an_earlier_session_s_report_does_not_outlive_the_beginning_of_the_next(tmp_path: Path) -> None:
-    tell(held_again(tmp_path), junit=tmp_path / "junit.xml")
+    closed(held_again(tmp_path), junit=tmp_path / "junit.xml")
     ready_for(tmp_path / "junit.xml")
     assert not (tmp_path / "junit.xml").exists()
 
@@ -186,15 +180,6 @@ def test_what_is_there_and_is_no_file_is_refused_and_left_alone(tmp_path: Path) 
         with pytest.raises(ConfigError, match="is there and is no file"):
             ready_for(out)
         assert out.exists()
-
-
-def test_a_superseded_run_does_not_decide_the_summary_for_machines(tmp_path: Path) -> None:
-    held_again(tmp_path)
-    first, second = tmp_path / "one", tmp_path / "one.again-1"
-    summary = machine.summary([first, second])
-    assert summary["verdict"] == "PASS"
-    assert [run["superseded"] for run in summary["runs"]] == [True, False]
-    assert machine.summary([first])["verdict"] == "INCONCLUSIVE"  # alone, nothing supersedes it
 
 
 def test_what_json_prints_has_the_documented_fields(tmp_path: Path) -> None:
@@ -214,7 +199,15 @@ def test_what_json_prints_has_the_documented_fields(tmp_path: Path) -> None:
     assert data["skipped"] == [{"scenario": "two", "reason": "needs three brokers"}]
     first, second = data["runs"]
     assert (first["superseded"], second["superseded"]) == (True, False)
-    assert set(second) == {"scenario", "verdict", "superseded", "run_dir", "replay", "findings"}
+    assert set(second) == {
+        "scenario",
+        "verdict",
+        "superseded",
+        "warnings",
+        "run_dir",
+        "replay",
+        "findings",
+    }
     assert second["findings"][0]["precision"] == "± 1 ms"
 
 
@@ -228,7 +221,7 @@ def test_an_interrupted_session_says_so_in_one_line_and_what_was_kept(
     kept: tuple[Path, ...], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcome = SessionOutcome(code=ExitCode.INTERRUPTED, interrupted=kept)
-    tell(outcome)
+    closed(outcome)
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("drill: interrupted. Every fault was healed and the stack has ended")
     assert said in line

@@ -15,6 +15,7 @@ from harness.errors import ConfigError, RecordingError
 from harness.recording.history import History
 from harness.recording.records import Finding, Verdict
 from harness.recording.rundir import worst
+from harness.recording.wholeness import doubts
 
 
 def judge(history: History, claims: Sequence[Claim] | None = None) -> tuple[Finding, ...]:
@@ -48,6 +49,17 @@ def judge(history: History, claims: Sequence[Claim] | None = None) -> tuple[Find
 def overall(findings: Iterable[Finding]) -> Verdict:
     """The worst verdict. No findings at all prove nothing: INCONCLUSIVE."""
     return worst(finding.verdict for finding in findings)
+
+
+def weighed(history: History, findings: Sequence[Finding]) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict of a run, and what keeps it from being PASS though every claim holds.
+
+    A claim is not touched by damage to what it did not look at; a run as a whole is. It would be PASS here and
+    INCONCLUSIVE on its page.
+    """
+    verdict = overall(findings)
+    against = tuple(doubts(history, findings)) if verdict is Verdict.PASS else ()
+    return (Verdict.INCONCLUSIVE if against else verdict), against
 
 
 def _judge_record(record: Mapping[str, Any], history: History, place: int) -> Finding:

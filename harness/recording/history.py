@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from harness.recording.clock_jumps import jumps
 from harness.recording.episodes import FaultEpisode, Span, fault_episodes, phase_spans
 from harness.recording.operations import load_operations
 from harness.recording.readings import Observed, ReadingIndex, ReadingLine
@@ -48,6 +49,8 @@ class History:
             self._machine = self._assembled(Stream.MACHINE, Stall, _in_order)
             self._disk = self._assembled(Stream.DISK, Stall, _in_order)
             self._readings = self._indexed(Stream.READINGS)
+            for stream, told in jumps(run.promised, self._began_ns(), self._latest_ns()).items():
+                self._damage[stream].append(told)
             for stream, answer in changed.items():
                 if answer.result():
                     self._damage[stream].append(
@@ -200,6 +203,30 @@ class History:
     def _was_changed(self, stream: Stream) -> bool:
         recorded = self.run.digests.get(stream.value, "")
         return bool(recorded) and digest(stream_path(self.run_dir, stream)) != recorded
+
+    def _began_ns(self) -> int:
+        return min((span.start_ns for span in self._phases.values()), default=self.run.anchor_ns)
+
+    def _latest_ns(self) -> dict[Stream, int | None]:
+        """The latest moment that each stream tells."""
+        moments: dict[Stream, list[Any]] = {
+            Stream.OPERATIONS: [self._operations[name].max() for name in ("sent_ns", "done_ns")],
+            Stream.PHASES: [span.end_ns for span in self._phases.values()],
+            Stream.FAULTS: [
+                at_ns
+                for fault in self._faults
+                for at_ns in (fault.requested_ns, fault.active_ns, fault.healing_ns, fault.healed_ns)
+            ],
+            Stream.READINGS: [
+                line.at_ns for probe in self._readings.probes for line in self._readings.lines(probe)
+            ],
+            Stream.MACHINE: [beat.at_ns for beat in self._machine],
+            Stream.DISK: [beat.at_ns for beat in self._disk],
+        }
+        return {
+            stream: max((at_ns for at_ns in found if at_ns is not None), default=None)
+            for stream, found in moments.items()
+        }
 
     def _columns(self, stream: Stream) -> pl.DataFrame:
         operations, damage = load_operations(

@@ -92,7 +92,7 @@ def read_run(run_dir: Path) -> RunInfo:
         RecordingError: The folder is no run directory, its `run.json` is damaged, or its format is not ours.
     """
     path = run_dir / RUN_FILE
-    _refuse_no_file(path)
+    refuse_no_file(path)
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -160,7 +160,7 @@ class Extent:
     torn_bytes: int
 
 
-def _refuse_no_file(path: Path) -> None:
+def refuse_no_file(path: Path) -> None:
     """Make sure that reading comes to an end: a pipe waits for somebody to write, a device never runs out.
 
     Raises:
@@ -180,7 +180,7 @@ def extent(path: Path) -> Extent | None:
     Raises:
         RecordingError: It may not be read, or is no file.
     """
-    _refuse_no_file(path)
+    refuse_no_file(path)
     try:
         lines = whole = size = 0
         with path.open("rb") as file:
@@ -255,22 +255,6 @@ def read_findings(run_dir: Path) -> tuple[Finding, ...]:
     if found is not None and (damage or found.torn_bytes):
         raise RecordingError(f"{path} is damaged. Judge the run again: `drill judge {run_dir}`.")
     return tuple(findings)
-
-
-def superseded(run_dirs: Sequence[Path]) -> set[Path]:
-    """Those of some runs that another of them repeats, because nothing could be concluded from them.
-
-    A run that cannot be read supersedes nothing: what it would have repeated then still counts.
-    """
-    found = set()
-    for run_dir in run_dirs:
-        try:
-            earlier = read_run(run_dir).supersedes
-        except RecordingError:
-            continue
-        # Whatever a recording from elsewhere says: only the name of a folder beside it can be one.
-        found |= {other for other in run_dirs if other.name == earlier and other.parent == run_dir.parent}
-    return found
 
 
 def shown(path: Path) -> Path:

@@ -80,7 +80,7 @@ def judged(drill: Drill, *findings: Finding) -> Path:
 
 def written(run_dir: Path) -> str:
     out = run_dir.parent / "page.html"
-    html.write([run_dir], out)
+    html.write([run_dir], out, sessions=[])
     return out.read_text(encoding="utf-8")
 
 
@@ -166,7 +166,7 @@ def test_half_a_character_is_refused_in_a_finding_and_shown_or_missed_in_an_oper
 
 def test_a_page_is_of_one_run(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="a page is of one run, got 2"):
-        html.write([tmp_path, tmp_path], tmp_path / "page.html")
+        html.write([tmp_path, tmp_path], tmp_path / "page.html", sessions=[])
 
 
 def test_a_page_of_two_minutes_with_much_to_show_is_small(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, Dialog, Page
 
 from harness.recording.records import Finding, Verdict
 from harness.recording.rundir import write_findings
+from harness.recording.session_standing import SessionStanding
+from harness.recording.sessions import Told
 from reports import index
 from scenarios import chromium
 from tests.histories import Drill, innocent_drill, innocent_tables
@@ -55,7 +57,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cut = _drill(session / "cut")
     cut.recorder.close()
     runs = sorted(path for path in session.iterdir() if path.is_dir())
-    index.write(runs, session / "index.html", troubles={HOSTILE: HOSTILE})
+    errors = (Told(scenario=HOSTILE, told=HOSTILE),)
+    standing = SessionStanding(name="s1", verdict=Verdict.INCONCLUSIVE, errors=errors)
+    index.write(runs, session / "index.html", sessions=[standing])
     return session
 
 

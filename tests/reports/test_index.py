@@ -6,6 +6,8 @@ from typing import Any
 
 from harness.recording.records import Verdict
 from harness.recording.rundir import read_run, write_findings, write_run
+from harness.recording.session_standing import SessionStanding
+from harness.recording.sessions import Told
 from reports import index
 from reports.index import index_of, page_place
 from tests.fake_stack import finding
@@ -19,8 +21,11 @@ def held(run_dir: Path, verdict: Verdict = Verdict.PASS, **changes: Any) -> Path
     return run_dir
 
 
-def written(out: Path, *run_dirs: Path, **told: dict[str, str]) -> str:
-    index.write(run_dirs, out, **told)
+def written(out: Path, *run_dirs: Path, **told: Any) -> str:
+    """The index of sessions that passed, but for what is told of them."""
+    names = dict.fromkeys(run_dir.parent.name for run_dir in run_dirs)
+    sessions = [SessionStanding(**{"name": name, "verdict": Verdict.PASS, **told}) for name in names]
+    index.write(run_dirs, out, sessions=sessions)
     return out.read_text(encoding="utf-8")
 
 
@@ -65,12 +70,30 @@ def test_a_run_that_cannot_be_read_is_there_and_not_green(tmp_path: Path) -> Non
 def test_what_left_no_recording_is_told_and_keeps_the_session_from_being_green(tmp_path: Path) -> None:
     run_dir = held(tmp_path / "s1" / "one")
     text = written(
-        tmp_path / "index.html", run_dir, skipped={"two": "one broker"}, troubles={"three": "<no stack>"}
+        tmp_path / "index.html",
+        run_dir,
+        verdict=Verdict.INCONCLUSIVE,
+        skipped=(Told(scenario="two", told="one broker"),),
+        errors=(Told(scenario="three", told="<no stack>"),),
+        left_out=("four",),
     )
     assert "<title>INCONCLUSIVE" in text
     assert "Not held: three" in text
     assert "&lt;no stack&gt;" in text
     assert "Skipped: two" in text
+    assert "by -k or a conftest.py: four" in text
+
+
+def test_a_session_that_nobody_speaks_for_has_no_verdict(tmp_path: Path) -> None:
+    index.write([held(tmp_path / "s1" / "one")], tmp_path / "index.html", sessions=[])
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "<title>INCONCLUSIVE Session s1" in text
+    assert "nobody said what the session was to hold" in text
+
+
+def test_a_session_is_as_bad_as_it_says_though_every_run_that_is_left_passed(tmp_path: Path) -> None:
+    text = written(tmp_path / "index.html", held(tmp_path / "s1" / "one"), verdict=Verdict.FAIL)
+    assert "<title>FAIL Session s1" in text
 
 
 def test_a_run_that_was_held_again_does_not_count_and_is_there(tmp_path: Path) -> None:
@@ -101,4 +124,4 @@ def test_over_many_sessions_scenarios_have_a_history_without_planted_defects(tmp
 
 
 def test_nothing_at_all_is_not_green() -> None:
-    assert index_of([], {}, {}).verdict is Verdict.INCONCLUSIVE
+    assert index_of([], []).verdict is Verdict.INCONCLUSIVE

@@ -1,7 +1,11 @@
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.recording.records import Finding, Verdict
 from harness.recording.rundir import write_findings
+from harness.recording.session_standing import SessionStanding
+from harness.recording.sessions import Told
 from reports import markdown
 from tests.histories import Drill
 
@@ -13,8 +17,8 @@ def _judged(run_dir: Path, verdict: Verdict, because: str = "3 of 5") -> Path:
     return run_dir
 
 
-def _written(tmp_path: Path, *run_dirs: Path, **told: dict[str, str]) -> str:
-    markdown.write(run_dirs, tmp_path / "out.md", **told)
+def _written(tmp_path: Path, *run_dirs: Path, sessions: Sequence[SessionStanding] = ()) -> str:
+    markdown.write(run_dirs, tmp_path / "out.md", sessions=sessions)
     return (tmp_path / "out.md").read_text(encoding="utf-8")
 
 
@@ -36,10 +40,20 @@ def test_a_run_that_was_not_judged_or_cannot_be_read_is_never_green(tmp_path: Pa
 def test_trouble_beside_the_runs_keeps_it_from_being_green(tmp_path: Path) -> None:
     run_dir = _judged(tmp_path / "r", Verdict.PASS)
     assert _written(tmp_path, run_dir).startswith("# ✓ PASS: 1 of 1 scenario passed\n")
-    text = _written(tmp_path, run_dir, troubles={"": "no"}, skipped={"two": "needs three brokers"})
+    session = SessionStanding(
+        name="s1",
+        verdict=Verdict.INCONCLUSIVE,
+        errors=(Told(scenario="", told="no"),),
+        skipped=(Told(scenario="two", told="needs three brokers"),),
+        left_out=("three",),
+    )
+    text = _written(tmp_path, run_dir, sessions=[session])
     assert text.startswith("# ? INCONCLUSIVE")
+    assert "- Left out by -k or a conftest.py: three" in text
     assert "- **Not held**: the session: no" in text
     assert "- Skipped: two: needs three brokers" in text
+    text = _written(tmp_path, run_dir, sessions=[session, replace(session, name="s2")])
+    assert "- **Not held**: s2: no" in text
 
 
 def test_a_recording_that_was_damaged_after_it_was_judged_is_not_green(tmp_path: Path) -> None:

@@ -87,14 +87,16 @@ def test_green_findings_of_a_run_that_did_not_end_are_not_green(tmp_path: Path) 
 
 
 def test_fewer_findings_than_claims_are_not_green(tmp_path: Path) -> None:
-    page = judged(innocent_drill(tmp_path), finding(), claims=({"id": "one"}, {"id": "two"}))
+    page = judged(
+        innocent_drill(tmp_path), finding(), claims=({"fields": {"id": "c"}}, {"fields": {"id": "two"}})
+    )
     assert page.standing.verdict is Verdict.INCONCLUSIVE
-    assert "Only 1 of 2 claims have a finding" in page.standing.warnings[0]
+    assert "Only 1 of 2 claims have a finding, none has two" in page.standing.warnings[0]
 
 
 def test_a_run_that_was_held_again_says_so_and_is_never_green(tmp_path: Path) -> None:
     judged(innocent_drill(tmp_path / "one.again-1"), finding(), supersedes="one")
-    page = judged(innocent_drill(tmp_path / "one"), finding())
+    page = judged(innocent_drill(tmp_path / "one"), finding(verdict=Verdict.INCONCLUSIVE))
     assert page.standing.superseded
     assert page.standing.verdict is Verdict.INCONCLUSIVE
 
