@@ -13,9 +13,8 @@ from harness.checks.counters import RefusalsCounted
 from harness.checks.overload import AcceptedInTime, Goodput, QueueWasFull, RefusedAtOnce, ShedFirst
 from harness.checks.recovery import RecoversWithin
 from harness.errors import ConfigError
-from harness.load.operations import NOT_SENT
 from harness.recording.history import History
-from harness.recording.records import Verdict
+from harness.recording.records import NOT_SENT, Verdict
 from tests.histories import ORDERS, Drill
 
 CAPACITY_PER_S = 2.0
