@@ -15,8 +15,18 @@ import msgspec
 from harness.recording.history import History
 from harness.recording.rundir import UNREADABLE
 from reports.axis import Axis
-from reports.lanes import Lane, Line, Point, Shape, Stretch, in_steps, number, states_in_steps
-from reports.text import plain
+from reports.lanes import (
+    Lane,
+    Line,
+    Point,
+    Shape,
+    Stretch,
+    in_steps,
+    number,
+    states_in_steps,
+    values_in_steps,
+)
+from reports.text import figure, plain
 
 LANES_MAX = 12
 _VALUE_BYTES_MAX = 200_000  # of a reading that is drawn: larger ones are tables to be compared, not gauges
@@ -45,8 +55,8 @@ def reading_lanes(history: History, axis: Axis) -> Iterator[Lane]:
             if isinstance(value, dict) and value.keys() >= _COUNTERS:
                 counted.append((at_s, value))
                 continue
-            for name, figure in figures(value):
-                found.setdefault(name, []).append((at_s, figure))
+            for name, read in figures(value):
+                found.setdefault(name, []).append((at_s, read))
         if counted:
             yield _processor(axis, counted)
         for name, points in found.items():
@@ -83,14 +93,14 @@ def figures(value: Any) -> Iterator[tuple[str, float]]:
         else:
             yield "rows", float(len(value))
             for name in ("lag",):
-                if found := [figure for row in rows if (figure := number(row.get(name))) is not None]:
+                if found := [read for row in rows if (read := number(row.get(name))) is not None]:
                     yield name, sum(found)
     elif isinstance(value, dict):
         for name, part in value.items():
-            if (figure := number(part)) is not None:
-                yield name, figure
-    elif (figure := number(value)) is not None:
-        yield "", figure
+            if (read := number(part)) is not None:
+                yield name, read
+    elif (read := number(value)) is not None:
+        yield "", read
 
 
 def _processor(axis: Axis, counted: list[tuple[float, Mapping[str, float]]]) -> Lane:
@@ -188,12 +198,9 @@ def stall_lanes(history: History, axis: Axis) -> Iterator[Lane]:
             (axis.at_s(beat.at_ns), beat.late_ms) for beat in beats if axis.holds(axis.at_s(beat.at_ns))
         ]
         if any(late_ms >= STALL_MS_MIN for _, late_ms in points):
-            steps = in_steps(axis, points)
-            values = tuple(
-                ((index + 0.5) * axis.step_s, float(told) if told else None)
-                for index, told in enumerate(steps)
-            )
-            line = Line(name=title, kind="unknown", points=values, steps=steps)
+            longest = [max(late, default=None) for late in values_in_steps(axis, points)]
+            values = tuple(((index + 0.5) * axis.step_s, late_ms) for index, late_ms in enumerate(longest))
+            line = Line(name=title, kind="unknown", points=values, steps=tuple(map(figure, longest)))
             yield Lane(
                 title=title, shape=Shape.BARS, unit="ms", lines=(line,), note="the longest of each step"
             )

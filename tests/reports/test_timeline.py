@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.recording.history import History
 from harness.recording.records import PhaseStarted, Stream
@@ -117,8 +119,8 @@ def test_a_figure_that_cannot_be_drawn_is_none() -> None:
     assert number(3) == 3.0
 
 
-def test_a_step_tells_its_highest_value_and_every_state_that_it_saw() -> None:
-    assert in_steps(AXIS, [(0.1, 1.0), (0.9, 5.0), (2.0, None), (99.0, 7.0)])[:3] == ("5", "", "")
+def test_a_step_tells_its_lowest_and_highest_value_and_every_state_that_it_saw() -> None:
+    assert in_steps(AXIS, [(0.1, 1.0), (0.9, 5.0), (2.0, None), (99.0, 7.0)])[:3] == ("1 to 5", "", "")
     states = [
         Stretch(name="CLOSED", kind="closed", start_s=0, end_s=1.5),
         Stretch(name="OPEN", kind="open", start_s=1.5, end_s=3),
@@ -126,13 +128,29 @@ def test_a_step_tells_its_highest_value_and_every_state_that_it_saw() -> None:
     assert states_in_steps(AXIS, states)[:4] == ("CLOSED", "CLOSED → OPEN", "OPEN", "")
 
 
-def test_a_long_series_keeps_its_peaks_and_its_gaps() -> None:
-    points: list[tuple[float, float | None]] = [(float(n), 1.0) for n in range(10_000)]
-    points[1234], points[5678] = (1234.0, 99.0), (5678.0, None)
+def test_a_long_series_keeps_its_peaks_its_dips_and_its_gaps() -> None:
+    points: list[tuple[float, float | None]] = [(float(n), 3.0) for n in range(10_000)]
+    points[1234], points[5678], points[7777] = (1234.0, 99.0), (5678.0, None), (7777.0, 0.0)
     kept = list(thinned(points))
     assert len(kept) <= POINTS_MAX + 2
-    assert (1234.0, 99.0) in kept
-    assert any(value is None for _, value in kept)
+    assert {(1234.0, 99.0), (5678.0, None), (7777.0, 0.0)} <= set(kept)
+    assert kept == sorted(kept, key=lambda point: point[0])
+
+
+def test_a_short_series_is_drawn_whole() -> None:
+    points: list[tuple[float, float | None]] = [(float(n), float(n % 7)) for n in range(POINTS_MAX)]
+    assert list(thinned(points)) == points
+
+
+@given(st.lists(st.none() | st.floats(-1e6, 1e6), min_size=POINTS_MAX, max_size=3 * POINTS_MAX))
+@settings(max_examples=30, deadline=None)
+def test_thinning_loses_neither_extreme_whatever_the_series(values: list[float | None]) -> None:
+    kept = [value for _, value in thinned([(float(n), value) for n, value in enumerate(values)])]
+    assert len(kept) <= POINTS_MAX + 3
+    assert (None in kept) == (None in values)
+    known = [value for value in values if value is not None]
+    if known:
+        assert {min(known), max(known)} <= set(kept)
 
 
 def test_stacked_bars_lie_on_each_other_and_within_the_drawing() -> None:
