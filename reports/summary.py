@@ -12,7 +12,7 @@ from statistics import median
 
 from harness.recording.history import History
 from harness.recording.records import Finding, Outcome, Phase, Verdict
-from reports.answers import latency_ms
+from reports.answers import answered_in
 from reports.axis import Axis
 from reports.standing import Standing
 from reports.text import counted, figure, listed, plain
@@ -132,13 +132,24 @@ def _seen(history: History, findings: Sequence[Finding]) -> Iterator[str]:
     outcomes = Counter(history.operations["outcome"].to_list())
     told = [f"{outcomes[outcome.value]:,} {outcome.value}" for outcome in Outcome if outcomes[outcome.value]]
     yield f"Operations: {listed(told) or 'none'}."
-    slow = [
-        f"{figure(ms)} ms in {phase.value}"
+    yield from _latencies(history)
+
+
+def _latencies(history: History) -> Iterator[str]:
+    """How soon answers came in each phase. Of what had none nobody knows it, so that is told beside."""
+    found = [
+        (phase.value, answered)
         for phase in (Phase.STEADY, Phase.IMPACT, Phase.HEAL)
-        if (ms := latency_ms(history, phase, 0.99)) is not None
+        if (answered := answered_in(history, phase, 0.99))
     ]
-    if slow:
-        yield f"99 of 100 answers came within {listed(slow)}."
+    if soon := [f"{figure(answered.ms)} ms in {name}" for name, answered in found if answered.ms is not None]:
+        yield f"99 of 100 answers came within {listed(soon)}."
+    if lacking := [
+        f"{answered.without:,} of {answered.due:,} due in {name}"
+        for name, answered in found
+        if answered.without
+    ]:
+        yield f"Without an answer, and in none of these times: {listed(lacking)}."
 
 
 def _sure(history: History, findings: Sequence[Finding], standing: Standing, axis: Axis) -> Iterator[str]:

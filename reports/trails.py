@@ -13,8 +13,9 @@ import msgspec
 import polars as pl
 
 from harness.recording.history import History
-from harness.recording.records import Finding, Outcome, Verdict
+from harness.recording.records import NOT_SENT, Finding, Outcome, Verdict
 from harness.recording.rundir import UNREADABLE
+from reports.answers import was_answered, was_sent
 from reports.axis import Axis
 from reports.text import counted, figure, plain
 
@@ -43,6 +44,7 @@ class OperationShown:
     """One operation.
 
     Attributes:
+        ended: Whether and when it was answered.
         why: Why it is shown.
         records: What final readings say of it.
     """
@@ -52,7 +54,7 @@ class OperationShown:
     name: str
     outcome: str
     due_s: str
-    latency_ms: str
+    ended: str
     asked: str
     answer: str
     why: str
@@ -76,20 +78,20 @@ def operations_shown(history: History, findings: Sequence[Finding], axis: Axis) 
     named = frame.filter(pl.col("key").is_in(list(naming)))
     bad = frame.filter((pl.col("outcome") != Outcome.OK.value) & ~pl.col("key").is_in(list(naming)))
     fine = frame.filter((pl.col("outcome") == Outcome.OK.value) & ~pl.col("key").is_in(list(naming)))
-    slow = fine.sort(pl.col("done_ns") - pl.col("intended_ns"), descending=True, nulls_last=True)
+    slow = fine.filter(was_answered()).top_k(SLOW_MAX, by=pl.col("done_ns") - pl.col("intended_ns"))
     chosen = [
         *((row, _named_by(naming[row["key"]])) for row in named.head(NAMED_MAX).iter_rows(named=True)),
         *((row, "not ok") for row in bad.head(BAD_MAX).iter_rows(named=True)),
-        *((row, "among the slowest") for row in slow.head(SLOW_MAX).iter_rows(named=True)),
+        *((row, "among the slowest") for row in slow.iter_rows(named=True)),
     ]
     keys = list(dict.fromkeys(row["key"] for row, _ in chosen))[:TRAILS_MAX]
     records = _records(history, keys, axis)
     shown = tuple(_shown(row, why, axis, records.get(row["key"], ())) for row, why in chosen)
     return Operations(
         told=(
-            f"{counted(frame.height, 'operation')} were sent. Shown are {len(shown)}: of {named.height:,} that a claim "
-            f"names {min(named.height, NAMED_MAX)}, of {bad.height:,} others that were not ok "
-            f"{min(bad.height, BAD_MAX)}, and {min(slow.height, SLOW_MAX)} of the slowest."
+            f"{counted(frame.height, 'operation')} were due{_unsent(frame)}. Shown are {len(shown)}: "
+            f"of {named.height:,} that a claim names {min(named.height, NAMED_MAX)}, of {bad.height:,} others that "
+            f"were not ok {min(bad.height, BAD_MAX)}, and {slow.height} of the slowest."
         ),
         shown=shown,
         anchors={
@@ -99,13 +101,18 @@ def operations_shown(history: History, findings: Sequence[Finding], axis: Axis) 
     )
 
 
+def _unsent(frame: pl.DataFrame) -> str:
+    unsent = frame.filter(~was_sent()).height
+    return f", of which the drill itself could not send {unsent:,}" if unsent else ""
+
+
 def _named_by(finding: Finding) -> str:
     how = "proves" if finding.verdict is Verdict.FAIL else "is named by"
     return f"{how} {plain(finding.claim, 80)}"
 
 
 def _shown(row: dict[str, Any], why: str, axis: Axis, records: Sequence[Record]) -> OperationShown:
-    took_ms = None if row["done_ns"] is None else (row["done_ns"] - row["intended_ns"]) / 1e6
+    took = "" if row["done_ns"] is None else f"after {figure((row['done_ns'] - row['intended_ns']) / 1e6)} ms"
     answer = [
         f"status {row['status']}" if row["status"] else "no answer",
         row["error"],
@@ -117,12 +124,21 @@ def _shown(row: dict[str, Any], why: str, axis: Axis, records: Sequence[Record])
         name=plain(row["name"], 80),
         outcome=row["outcome"],
         due_s=f"{axis.at_s(row['intended_ns']):.3f}",
-        latency_ms="none" if took_ms is None else figure(took_ms),
+        ended=_ended(row, took),
         asked=plain(_fields(row["detail"]), _ROW_CHARS_MAX),
         answer=plain("; ".join(part for part in answer if part), _ROW_CHARS_MAX),
         why=why,
         records=tuple(records),
     )
+
+
+def _ended(row: dict[str, Any], took: str) -> str:
+    """What became of a request: a client that gave up after a while was not answered then."""
+    if row["status"] and took:
+        return f"answered {took}"
+    if row["error"].startswith(NOT_SENT):
+        return "never sent"
+    return f"given up {took}" if took else "never answered"
 
 
 def _fields(text: str) -> str:

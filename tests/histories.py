@@ -94,13 +94,15 @@ class Drill:
         error: str = "",
         status: int = 202,
         result: Mapping[str, str] | None = None,
+        ended: bool = False,
         **detail: str | int,
     ) -> "Drill":
+        """One operation. An unknown one has no end on disk, unless it is said to be `ended`: a client gave up."""
         number, self._operations = self._operations, self._operations + 1
         sent_ns = at(at_s + late_ms / 1e3)
         intent = Intent(id=number, name=name, key=key, intended_ns=at(at_s), sent_ns=sent_ns, detail=detail)
         self.recorder.note(Stream.OPERATIONS, intent)
-        if outcome != "unknown":
+        if outcome != "unknown" or ended:
             done = Done(
                 id=number,
                 done_ns=sent_ns + round(took_ms * 1e6),

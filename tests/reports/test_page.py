@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.recording.records import Finding, Verdict
+from harness.recording.records import NOT_SENT, Finding, Verdict
 from harness.recording.rundir import read_run, write_findings, write_run
 from reports.claims import headings, shared_evidence
 from reports.page import Page, page_of
@@ -134,7 +134,7 @@ def test_a_claim_leads_to_its_operation_and_that_to_what_the_target_wrote_down(t
     assert examples == (("o003", "operation-3"), ("no-such", ""))
     shown = page.operations.shown[0]
     assert (shown.anchor, shown.key, shown.why) == ("operation-3", "o003", "proves c")
-    assert (shown.due_s, shown.latency_ms, shown.outcome) == ("29.000", "20", "ok")
+    assert (shown.due_s, shown.ended, shown.outcome) == ("29.000", "answered after 20 ms", "ok")
     told = {record.reading: record.told for record in shown.records}
     assert told["orders"].startswith("status CANCELLED, total_cents 500")
     assert "stock" not in told
@@ -152,8 +152,28 @@ def test_operations_that_were_not_ok_are_shown_and_many_are_counted(tmp_path: Pa
     assert sum(operation.why == "proves c" for operation in shown) == NAMED_MAX
     assert sum(operation.why == "not ok" for operation in shown) == 40
     assert page.operations.told.startswith(
-        "200 operations were sent. Shown are 100: of 100 that a claim names 60"
+        "200 operations were due. Shown are 100: of 100 that a claim names 60"
     )
+
+
+def test_no_operation_is_said_to_be_answered_that_was_not(tmp_path: Path) -> None:
+    drill = Drill(tmp_path).operation("ok", 30).operation("lost", 31, "unknown")
+    drill.operation("late", 32, "unknown", took_ms=9_000, error="no whole answer within 9 s", ended=True)
+    drill.operation("unsent", 33, "rejected", took_ms=0, error=f"{NOT_SENT}no ports")
+    page = judged(drill, finding())
+    assert {shown.key: shown.ended for shown in page.operations.shown} == {
+        "ok": "answered after 20 ms",
+        "lost": "never answered",
+        "late": "given up after 9000 ms",
+        "unsent": "never sent",
+    }
+    assert [shown.key for shown in page.operations.shown if shown.why == "among the slowest"] == ["ok"]
+    assert page.operations.told.startswith(
+        "4 operations were due, of which the drill itself could not send 1."
+    )
+    seen = answer(page, "What was seen")
+    assert "99 of 100 answers came within 20 ms in impact." in seen
+    assert "Without an answer, and in none of these times: 3 of 4 due in impact." in seen
 
 
 def test_the_page_names_no_place_on_the_machine_and_no_secret(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.recording.history import History
-from harness.recording.records import PhaseStarted, Stream
+from harness.recording.records import NOT_SENT, Phase, PhaseStarted, Stream
+from reports.answers import Answered, answered_in
 from reports.axis import STEPS_MAX, Axis, axis_of
 from reports.drawing import CANVAS, POINTS_MAX, Drawing, drawn, thinned
 from reports.lanes import Lane, Line, Shape, Stretch, in_steps, number, states_in_steps
@@ -86,6 +87,34 @@ def test_latency_counts_from_when_it_was_due_and_has_gaps_without_answers(tmp_pa
     assert (median.points, median.d.count("M")) == (2, 2)
     scale = [tick.told for tick in drawing(timeline, "Latency").ticks]
     assert scale == ["100", "1000"]
+
+
+def test_what_has_no_answer_has_no_latency_and_a_lane_of_its_own(tmp_path: Path) -> None:
+    drill = Drill(tmp_path).operation("a", 10, took_ms=20).operation("lost", 10.5, "unknown")
+    drill.operation("gave up", 10.2, "unknown", took_ms=9_000, error="no whole answer within 9 s", ended=True)
+    drill.operation("refused", 10.3, "rejected", took_ms=4_000, error="ConnectionRefusedError")
+    drill.operation("unsent", 10.4, "rejected", took_ms=7_000, error=f"{NOT_SENT}5 requests are under way")
+    drill.operation("failed", 10.6, "unknown", took_ms=300, status=503, ended=True)
+    timeline = timeline_of(drill.ended())
+    assert column(timeline, "latency 99th percentile, ms")[10] == "300"
+    assert drawing(timeline, "Latency").lane.note.startswith("of 2 answers")
+    assert "4 operations had no answer" in drawing(timeline, "Latency").lane.note
+    assert column(timeline, "no answer: gave up or found no connection")[10] == "3"
+    assert column(timeline, "no answer: could not be sent by the drill itself")[10] == "1"
+
+
+def test_where_everything_was_answered_there_is_no_lane_of_what_was_not(tmp_path: Path) -> None:
+    timeline = timeline_of(Drill(tmp_path).operation("a", 10).ended())
+    assert not [drawing for drawing in timeline.drawings if drawing.lane.title.startswith("No answer")]
+    assert "0 operations had no answer" in drawing(timeline, "Latency").lane.note
+
+
+def test_a_percentile_is_the_higher_of_two_answers_and_nothing_between(tmp_path: Path) -> None:
+    drill = Drill(tmp_path).operation("a", 10, took_ms=10).operation("b", 10, took_ms=1_000)
+    history = drill.ended()
+    assert column(timeline_of(history), "latency median, ms")[10] == "1000"
+    assert answered_in(history, Phase.STEADY, 0.5) == Answered(ms=1000, answers=2, without=0)
+    assert answered_in(history, Phase.IMPACT, 0.5) is None
 
 
 def test_phases_and_faults_are_in_the_table_beside_the_figures(tmp_path: Path) -> None:
