@@ -20,6 +20,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from harness.errors import RecordingError
 from harness.recording.records import Finding, PhaseStarted, RunInfo, Stream, Verdict
 from harness.recording.rundir import read_findings, read_records, read_run, superseded, write_atomically
+from reports.pairing import unpaired
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 _SESSION = "drill"  # the suite of what happened to no scenario in particular
@@ -83,6 +84,8 @@ def _suite(run_dir: Path, *, held_again: bool) -> Element:
     _properties(suite, run)
     for finding in findings:
         _case(suite, run, finding, held_again=held_again)
+    for told in unpaired(run, findings):
+        _trouble(suite, run.scenario, "each claim has its finding", told)
     if not findings:
         _trouble(
             suite, run.scenario, "the run was judged", f"{run_dir} holds no findings: nothing was concluded"

@@ -13,6 +13,7 @@ import msgspec
 from harness.errors import RecordingError
 from harness.recording.records import Verdict
 from harness.recording.rundir import read_findings, read_run, superseded, worst, write_atomically
+from reports.pairing import unpaired
 
 SUMMARY_VERSION = 1
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -71,12 +72,16 @@ def _run(run_dir: Path) -> dict[str, Any]:
             "error": str(error),
             "findings": [],
         }
+    wrong = list(unpaired(run, findings))
     return {
         "run_dir": str(run_dir),
         "run_id": run.run_id,
         "scenario": run.scenario,
         "title": run.title,
-        "verdict": worst(finding.verdict for finding in findings).value,
+        "verdict": worst(
+            [*(finding.verdict for finding in findings), *(Verdict.INCONCLUSIVE for _ in wrong)]
+        ).value,
+        "unpaired": wrong,
         "ended": run.ended,
         "seed": run.seed,
         "profile": run.profile,

@@ -11,6 +11,7 @@ from harness.recording.history import History
 from harness.recording.records import Finding, Verdict
 from harness.recording.rundir import superseded, worst
 from reports.axis import axis_of
+from reports.pairing import unpaired
 from reports.text import plain
 
 MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "?"}
@@ -43,8 +44,7 @@ def standing_of(history: History, findings: Sequence[Finding]) -> Standing:
         )
     if not findings:
         found.append("The run has not been judged. `drill judge` does that.")
-    elif (judged := len({finding.claim for finding in findings})) < (claims := len(history.run.claims)):
-        found.append(f"Only {judged} of {claims} claims have a finding: judge it again with `drill judge`.")
+    found += unpaired(history.run, findings)
     run_dir = history.run_dir.resolve()
     again = run_dir in superseded([file.parent for file in sorted(run_dir.parent.glob("*/run.json"))])
     if again:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import Element, parse
 
@@ -7,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.recording.records import Finding, Verdict
-from harness.recording.rundir import write_findings
+from harness.recording.rundir import read_run, write_findings, write_run
 from reports import junit, machine
 from tests.histories import Drill
 
@@ -78,6 +79,19 @@ def test_a_run_that_was_not_judged_or_cannot_be_read_is_an_error(tmp_path: Path)
     summary = machine.summary([tmp_path / "unjudged", tmp_path / "rubbish"])
     assert summary["verdict"] == "INCONCLUSIVE"
     assert "is no run directory" in summary["runs"][1]["error"]
+
+
+def test_a_claim_without_a_finding_is_green_nowhere(tmp_path: Path) -> None:
+    run_dir = _judged(tmp_path / "r", _finding(Verdict.PASS))
+    claims = tuple({"fields": {"id": name}} for name in ("c-PASS", "never-judged"))
+    write_run(run_dir, replace(read_run(run_dir), claims=claims[:1]))
+    assert machine.summary([run_dir])["verdict"] == "PASS"
+    write_run(run_dir, replace(read_run(run_dir), claims=claims))
+    junit.write([run_dir], tmp_path / "junit.xml")
+    assert _suite(tmp_path / "junit.xml").get("errors") == "1"
+    [run] = machine.summary([run_dir])["runs"]
+    assert run["verdict"] == "INCONCLUSIVE"
+    assert "what has no finding is never-judged" in run["unpaired"][0]
 
 
 def test_the_summary_holds_every_run_with_its_findings(tmp_path: Path) -> None:
