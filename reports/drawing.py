@@ -209,9 +209,9 @@ def thinned(points: Sequence[Point]) -> Iterator[Point]:
     for start in range(0, len(points), group):
         values = [value for _, value in points[start : start + group]]
         known = [value for value in values if value is not None]
-        kept = {min(known), max(known)} if known else set()
-        gap: set[float | None] = {None} & set(values)
-        yield from (points[start + place] for place in sorted(map(values.index, kept | gap)))
+        kept: set[float | None] = {min(known), max(known)} if known else set()
+        kept |= {None} & set(values)
+        yield from (points[start + place] for place in sorted(map(values.index, kept)))
 
 
 def boxes(stretches: Sequence[Stretch], axis: Axis) -> Iterator[Box]:

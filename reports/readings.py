@@ -26,6 +26,7 @@ from reports.lanes import (
     states_in_steps,
     values_in_steps,
 )
+from reports.looks import longest_gaps_s
 from reports.text import figure, plain
 
 LANES_MAX = 12
@@ -38,6 +39,7 @@ _COUNTERS = {"all_s", "busy_s", "ours_s"}
 def reading_lanes(history: History, axis: Axis) -> Iterator[Lane]:
     """Each probe's figures that changed during the run."""
     drawn = 0
+    gaps_s = longest_gaps_s(history)
     for probe in sorted(history.probes, key=_urgency):
         found: dict[str, list[Point]] = {}
         missed: list[float] = []
@@ -62,7 +64,7 @@ def reading_lanes(history: History, axis: Axis) -> Iterator[Lane]:
         for name, points in found.items():
             if len({value for _, value in points if value is not None}) > 1 and drawn < LANES_MAX:
                 drawn += 1
-                yield _lane(axis, probe, name, points, missed)
+                yield _lane(axis, probe, name, points, missed, gaps_s.get(probe))
 
 
 def _urgency(probe: str) -> tuple[bool, str]:
@@ -70,10 +72,13 @@ def _urgency(probe: str) -> tuple[bool, str]:
     return "machine" in probe, "" if "lag" in probe else probe
 
 
-def _lane(axis: Axis, probe: str, name: str, points: list[Point], missed: list[float]) -> Lane:
+def _lane(
+    axis: Axis, probe: str, name: str, points: list[Point], missed: list[float], gap_s: float | None
+) -> Lane:
     title = plain(probe, 60).replace("_", " ") + (f": {plain(name, 60)}" if name else "")
     line = Line(name=title, kind="read", points=tuple(points), steps=in_steps(axis, points))
-    return Lane(title=title, shape=Shape.READINGS, lines=(line,), missed_s=tuple(missed))
+    note = "" if gap_s is None else f"at most {figure(round(gap_s, 2))} s between two looks"
+    return Lane(title=title, shape=Shape.READINGS, lines=(line,), missed_s=tuple(missed), note=note)
 
 
 def _decoded(text: bytes) -> Any:

@@ -7,13 +7,14 @@ findings and the recording; nothing here judges.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from statistics import median
 
 from harness.recording.history import History
 from harness.recording.records import Finding, Outcome, Phase, Verdict
-from reports.answers import answered_in
+from reports.answers import answered_in, was_sent
 from reports.axis import Axis
+from reports.faults import faults_told, was_there
+from reports.looks import looks_told
+from reports.planned import load_told
 from reports.standing import Standing
 from reports.text import counted, figure, listed, plain
 
@@ -53,7 +54,7 @@ def summary_of(history: History, findings: Sequence[Finding], standing: Standing
             Answer(
                 question=question,
                 intro=plain(intro),
-                sentences=tuple(plain(told, 500) for told in sentences),
+                sentences=tuple(plain(told, 800) for told in sentences),
             )
             for question, intro, sentences in answers
         ),
@@ -66,9 +67,7 @@ def own(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _sentence(history: History, findings: Sequence[Finding], standing: Standing) -> str:
-    bitten = [f"“{fault.title}”" for fault in history.faults if fault.since_ns is not None]
-    under = f"while {listed(bitten)} had {'its' if len(bitten) == 1 else 'their'} effect" if bitten else ""
-    under = under or "with no fault that had an effect"
+    under = _under_faults(history)
     by_verdict = {verdict: [f for f in findings if f.verdict is verdict] for verdict in Verdict}
     hold = f"{len(by_verdict[Verdict.PASS])} of {counted(len(findings), 'claim')}"
     if failed := by_verdict[Verdict.FAIL]:
@@ -88,6 +87,17 @@ def _sentence(history: History, findings: Sequence[Finding], standing: Standing)
     return f"All {counted(len(findings), 'claim')} held {under}."
 
 
+def _under_faults(history: History) -> str:
+    """What the claims were held against: of a fault that was gone too early nobody knows whether it was there."""
+    bitten = [f"“{fault.title}”" for fault in history.faults if was_there(fault)]
+    gone = [
+        f"“{fault.title}”" for fault in history.faults if fault.since_ns is not None and not was_there(fault)
+    ]
+    told = [f"while {listed(bitten)} had {'its' if len(bitten) == 1 else 'their'} effect"] if bitten else []
+    told += [f"with {listed(gone)} gone before the time"] if gone else []
+    return listed(told) or "with no fault that had an effect"
+
+
 def _under(special: Sequence[Finding]) -> str:
     sources = dict.fromkeys(finding.source for finding in special)
     return f"Under {listed([f'“{source}”' for source in sources])}" if sources else ""
@@ -102,21 +112,15 @@ def _claimed(findings: Sequence[Finding], special: Sequence[Finding]) -> Iterato
 
 def _done(history: History, axis: Axis) -> Iterator[str]:
     operations = history.operations
-    rate = history.run.promised.get("rate_per_s")
-    planned = f", {figure(rate)} a second as planned" if isinstance(rate, int | float) else ""
     names = listed([str(name) for name in operations["name"].unique().sort().to_list()])
-    yield f"{operations.height:,} {names or 'operations'} were sent{planned}."
-    for fault in history.faults:
-        if fault.since_ns is None:
-            yield f"{fault.title}: was not seen to have its effect. {fault.effect}"
-            continue
-        since_s = axis.at_s(fault.since_ns)
-        until = (
-            "never seen to be healed" if fault.healed_ns is None else f"to {axis.at_s(fault.healed_ns):.1f} s"
-        )
-        lapsed = f" It was gone before it was to be healed: {fault.lapsed}." if fault.lapsed else ""
-        yield f"{fault.title}, from {since_s:.1f} s {until}: {fault.effect}.{lapsed}"
-    if not history.faults:
+    sent = operations.filter(was_sent()).height
+    not_sent = operations.height - sent
+    own = f" The drill itself could not send {not_sent:,} more." if not_sent else ""
+    yield f"{sent:,} {names or 'operations'} were sent.{own}"
+    yield from load_told(history)
+    told = list(faults_told(history, axis))
+    yield from told
+    if not told:
         yield "Nothing was broken: this run shows that the target is well, and that the claims can hold at all."
     if history.run.variants:
         yield f"The target ran with {listed(list(history.run.variants))} switched on: a defect planted on purpose."
@@ -160,13 +164,7 @@ def _sure(history: History, findings: Sequence[Finding], standing: Standing, axi
         lacks = f", {missing} of them missing" if missing else ""
         yield f"The claims rest on {counted(len(evidence), 'condition')}: {seen} were seen to be met{lacks}."
     yield from (f"Precision: {told}." for told in dict.fromkeys(f.precision for f in findings if f.precision))
-    gaps = [
-        (later.at_ns - earlier.at_ns) / 1e9
-        for probe in history.probes
-        for earlier, later in pairwise(line for line in history.reading_lines(probe) if not line.final)
-    ]
-    if gaps:
-        yield f"Probes looked every {figure(round(median(gaps), 2))} s, so what they saw is known to ± that."
+    yield from looks_told(history)
     if history.machine:
         late_ms = round(max(beat.late_ms for beat in history.machine), 1)
         held_up = f"at most {figure(late_ms)} ms at a time" if late_ms else "no moment that was noticed"

@@ -132,6 +132,7 @@ class Drill:
         *,
         bit: bool = True,
         healed: bool = True,
+        verified: bool = True,
         lapsed: str = "",
         measured: Mapping[str, float] | None = None,
         record: Mapping[str, Any] | None = None,
@@ -160,7 +161,8 @@ class Drill:
         if lapsed:
             note(FaultStage.LAPSED, 45.2, lapsed)
         if healed:
-            note(FaultStage.HEALED, 45.5, "5 of 5 connections answered", seen=True)
+            sentence = "5 of 5 connections answered" if verified else "1 of 5 connections answered"
+            note(FaultStage.HEALED, 45.5, sentence, seen=verified)
         return self
 
     def heartbeat(
