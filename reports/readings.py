@@ -1,12 +1,10 @@
 """What probes saw, along the axis: whatever was read again and again and changed.
 
 A page knows no target. What it can draw it knows by its form: a figure, a table (its rows are counted), an object with
-figures in it; and some forms that the field has standard ones for, such as the events of a circuit breaker or the
-in-sync replicas of partitions.
+figures in it; and some forms that the field has standard ones for, such as the in-sync replicas of partitions.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -20,10 +18,8 @@ from reports.lanes import (
     Line,
     Point,
     Shape,
-    Stretch,
     in_steps,
     number,
-    states_in_steps,
     values_in_steps,
 )
 from reports.looks import longest_gaps_s
@@ -31,7 +27,6 @@ from reports.text import figure, plain
 
 LANES_MAX = 12
 _VALUE_BYTES_MAX = 200_000  # of a reading that is drawn: larger ones are tables to be compared, not gauges
-_EVENTS_BYTES_MAX = 16_000_000
 STALL_MS_MIN = 50  # shorter ones are any machine's, and would only take the eye
 _COUNTERS = {"all_s", "busy_s", "ours_s"}
 
@@ -136,61 +131,6 @@ def _processor(axis: Axis, counted: list[tuple[float, Mapping[str, float]]]) -> 
 def _grown(before: Mapping[str, float], after: Mapping[str, float], name: str) -> float:
     first, second = number(before.get(name)), number(after.get(name))
     return 0.0 if first is None or second is None else second - first
-
-
-def breaker_lanes(history: History, axis: Axis) -> Iterator[Lane]:
-    """The states of each circuit breaker, from the events that Spring's actuator tells of it."""
-    for probe in history.probes:
-        line = history.final_line(probe)
-        if line is None or line.length > _EVENTS_BYTES_MAX:
-            continue
-        rows = _decoded(history.reading_text(line)) if _may_be_events(history.reading_text(line)) else None
-        if not isinstance(rows, list):
-            continue
-        changes: dict[str, list[tuple[float, str, str]]] = {}
-        for row in rows:
-            if change := _change(row, history, axis):
-                changes.setdefault(str(row.get("circuitBreakerName")), []).append(change)
-        for name, found in changes.items():
-            stretches = tuple(_states(sorted(found), axis))
-            yield Lane(
-                title=f"State of the circuit breaker {plain(name, 60)}",
-                short=f"breaker {plain(name, 60)}",
-                shape=Shape.STATES,
-                stretches=stretches,
-                state_steps=states_in_steps(axis, stretches),
-            )
-
-
-def _may_be_events(text: bytes) -> bool:
-    return b'"stateTransition"' in text and b'"creationTime"' in text
-
-
-def _change(row: Any, history: History, axis: Axis) -> tuple[float, str, str] | None:
-    """When a breaker went from which state to which; None for any other event."""
-    if not isinstance(row, dict) or not isinstance(row.get("stateTransition"), str):
-        return None
-    before, _, after = row["stateTransition"].partition("_TO_")
-    try:
-        wall_s = datetime.fromisoformat(str(row.get("creationTime"))).timestamp()
-    except (ValueError, OverflowError, OSError):
-        return None
-    at_s = axis.at_s(wall_s * 1e9 + history.wall_offset_ns)
-    return (at_s, before, after) if after and axis.holds(at_s) else None
-
-
-def _states(changes: list[tuple[float, str, str]], axis: Axis) -> Iterator[Stretch]:
-    since_s, state = 0.0, changes[0][1]
-    for at_s, _, after in [*changes, (axis.seconds, "", "")]:
-        name = plain(state, 30).replace("_", " ")
-        yield Stretch(name=name, kind=f"state {_state_kind(state)}", start_s=since_s, end_s=at_s)
-        since_s, state = at_s, after
-
-
-def _state_kind(state: str) -> str:
-    return {"OPEN": "open", "FORCED_OPEN": "open", "HALF_OPEN": "half-open", "CLOSED": "closed"}.get(
-        state, "other"
-    )
 
 
 def stall_lanes(history: History, axis: Axis) -> Iterator[Lane]:

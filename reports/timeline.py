@@ -8,10 +8,11 @@ from harness.recording.history import History
 from harness.recording.records import Phase
 from reports.answers import answer_lanes
 from reports.axis import Axis, axis_of
+from reports.breakers import breaker_lanes
 from reports.drawing import Box, Drawing, Tick, boxes, drawn
 from reports.faults import FaultShown, faults_shown
 from reports.lanes import Stretch, states_in_steps
-from reports.readings import breaker_lanes, reading_lanes, stall_lanes
+from reports.readings import reading_lanes, stall_lanes
 
 
 @dataclass(frozen=True, kw_only=True)
