@@ -29,6 +29,7 @@ LANES_MAX = 12
 _VALUE_BYTES_MAX = 200_000  # of a reading that is drawn: larger ones are tables to be compared, not gauges
 STALL_MS_MIN = 50  # shorter ones are any machine's, and would only take the eye
 _COUNTERS = {"all_s", "busy_s", "ours_s"}
+_LOOKED_INTO = (b'"isr"', b'"lag"', b"\\u")  # what is told of a row, and a spelling that may hide it
 
 
 def reading_lanes(history: History, axis: Axis) -> Iterator[Lane]:
@@ -39,6 +40,7 @@ def reading_lanes(history: History, axis: Axis) -> Iterator[Lane]:
         found: dict[str, list[Point]] = {}
         missed: list[float] = []
         counted: list[tuple[float, Mapping[str, float]]] = []
+        last_text, told = b"", list[tuple[str, float]]()
         for line in history.reading_lines(probe):
             at_s = axis.at_s(line.at_ns)
             if line.final or line.length > _VALUE_BYTES_MAX or not axis.holds(at_s):
@@ -48,11 +50,13 @@ def reading_lanes(history: History, axis: Axis) -> Iterator[Lane]:
                 for points in found.values():
                     points.append((at_s, None))
                 continue
-            value = _decoded(history.reading_text(line))
-            if isinstance(value, dict) and value.keys() >= _COUNTERS:
+            text = history.reading_text(line)
+            if _is_counters(text) and isinstance(value := _decoded(text), dict) and value.keys() >= _COUNTERS:
                 counted.append((at_s, value))
                 continue
-            for name, read in figures(value):
+            if text != last_text:  # most of what is read is as it was when it was read before
+                last_text, told = text, list(figures_of(text))
+            for name, read in told:
                 found.setdefault(name, []).append((at_s, read))
         if counted:
             yield _processor(axis, counted)
@@ -81,6 +85,21 @@ def _decoded(text: bytes) -> Any:
         return msgspec.json.decode(text)
     except UNREADABLE:
         return None
+
+
+def _is_counters(text: bytes) -> bool:
+    return all(f'"{name}"'.encode() in text for name in _COUNTERS)
+
+
+def figures_of(text: bytes) -> Iterator[tuple[str, float]]:
+    """The figures of a reading's text. Of a table whose rows are only counted no row becomes an object."""
+    if text.startswith(b"[") and not any(name in text for name in _LOOKED_INTO):
+        try:
+            yield "rows", float(len(msgspec.json.decode(text, type=list[msgspec.Raw])))
+        except UNREADABLE:
+            return
+    else:
+        yield from figures(_decoded(text))
 
 
 def figures(value: Any) -> Iterator[tuple[str, float]]:

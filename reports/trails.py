@@ -4,8 +4,10 @@ A finding names keys. Whoever doubts it wants to see what the client asked and w
 say of that key: two charges beside one order say more than any sentence.
 """
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from json import dumps
 from operator import itemgetter
 from typing import Any
 
@@ -17,12 +19,12 @@ from harness.recording.records import NOT_SENT, Finding, Outcome, Verdict
 from harness.recording.rundir import UNREADABLE
 from reports.answers import was_answered, was_sent
 from reports.axis import Axis
-from reports.text import counted, figure, plain
+from reports.text import counted, figure, listed, plain
 
 NAMED_MAX, BAD_MAX, SLOW_MAX = 60, 40, 5
 TRAILS_MAX = 12
 ROWS_MAX = 20
-_TABLE_BYTES_MAX = 8_000_000  # of one final reading; a larger one is not searched
+_TABLE_BYTES_MAX = 128_000_000  # of one final reading; a larger one is not searched, and that is told
 _ROW_CHARS_MAX = 300
 
 
@@ -91,7 +93,7 @@ def operations_shown(history: History, findings: Sequence[Finding], axis: Axis) 
         told=(
             f"{counted(frame.height, 'operation')} were due{_unsent(frame)}. Shown are {len(shown)}: "
             f"of {named.height:,} that a claim names {min(named.height, NAMED_MAX)}, of {bad.height:,} others that "
-            f"were not ok {min(bad.height, BAD_MAX)}, and {slow.height} of the slowest."
+            f"were not ok {min(bad.height, BAD_MAX)}, and {slow.height} of the slowest.{_unsearched(history)}"
         ),
         shown=shown,
         anchors={
@@ -99,6 +101,13 @@ def operations_shown(history: History, findings: Sequence[Finding], axis: Axis) 
             for (row, _), operation in reversed(list(zip(chosen, shown, strict=True)))
         },
     )
+
+
+def _unsearched(history: History) -> str:
+    """A trail that ends here may go on in a table that nobody looked into."""
+    finals = [line for probe in history.probes if (line := history.final_line(probe))]
+    large = [plain(line.probe, 40) for line in finals if line.length > _TABLE_BYTES_MAX]
+    return f" Too large to be searched for what they left behind: {listed(large)}." if large else ""
 
 
 def _unsent(frame: pl.DataFrame) -> str:
@@ -193,13 +202,20 @@ def _moment(part: object, history: History, axis: Axis) -> float | None:
 
 
 def _rows_about(text: bytes, keys: Collection[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows of a table that have one of the keys as a value. Only those become objects: a table can be large."""
+    spelled = {spelling for key in keys for spelling in (msgspec.json.encode(key), dumps(key).encode())}
+    if not keys or not any(spelling in text for spelling in spelled):
+        return
+    about = re.compile(b"|".join(map(re.escape, sorted(spelled))))
     try:
-        rows = msgspec.json.decode(text)
+        rows = msgspec.json.decode(text, type=list[msgspec.Raw])
     except UNREADABLE:
         return
-    for row in rows if isinstance(rows, list) else ():
-        if isinstance(row, dict):
-            for part in row.values():
-                if isinstance(part, str) and part in keys:
-                    yield part, row
-                    break
+    for raw in rows:
+        if about.search(raw):
+            row = msgspec.json.decode(raw)
+            if isinstance(row, dict):
+                for part in row.values():
+                    if isinstance(part, str) and part in keys:
+                        yield part, row
+                        break

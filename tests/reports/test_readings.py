@@ -3,9 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
 from reports.axis import axis_of
 from reports.lanes import Lane
-from reports.readings import LANES_MAX, figures, reading_lanes, stall_lanes
+from reports.readings import LANES_MAX, figures, figures_of, reading_lanes, stall_lanes
 from tests.histories import Drill
 
 
@@ -26,6 +30,22 @@ def test_a_table_is_drawn_by_its_rows_and_an_object_by_its_figures() -> None:
     assert list(figures({"total": 3, "group": "g", "deep": {"a": 1}, "on": True})) == [("total", 3.0)]
     assert list(figures(4)) == [("", 4.0)]
     assert list(figures("text")) == list(figures(None)) == []
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3),
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(st.sampled_from(["isr", "lag", "a"]), parts),
+    max_leaves=12,
+)
+
+
+@given(ANY_JSON)
+def test_a_table_that_is_only_counted_counts_the_same(value: Any) -> None:
+    assert list(figures_of(msgspec.json.encode(value))) == list(figures(value))
+
+
+def test_a_reading_that_is_no_json_has_no_figures() -> None:
+    assert list(figures_of(b"[1, 2")) == list(figures_of(b"{")) == []
 
 
 def test_lag_of_partitions_is_summed_and_replicas_are_told_by_the_fewest() -> None:
