@@ -14,12 +14,13 @@ from reports.answers import answered_in, was_sent
 from reports.axis import Axis
 from reports.faults import faults_told, was_there
 from reports.looks import looks_told
-from reports.planned import load_told
+from reports.planned import load_told, planned_phases
 from reports.standing import Standing
 from reports.text import counted, figure, listed, plain
 
 UNIVERSAL = "universal"
 SEEN, MISSING = "seen: ", "MISSING: "
+BAD_TOLD_MAX = 4  # of each verdict: a machine that was busy makes the same said of every claim
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +90,18 @@ def _sentence(history: History, findings: Sequence[Finding], standing: Standing)
 
 def _under_faults(history: History) -> str:
     """What the claims were held against: of a fault that was gone too early nobody knows whether it was there."""
-    bitten = [f"“{fault.title}”" for fault in history.faults if was_there(fault)]
+    bitten = list(dict.fromkeys(f"“{fault.title}”" for fault in history.faults if was_there(fault)))
     gone = [
         f"“{fault.title}”" for fault in history.faults if fault.since_ns is not None and not was_there(fault)
     ]
     told = [f"while {listed(bitten)} had {'its' if len(bitten) == 1 else 'their'} effect"] if bitten else []
     told += [f"with {listed(gone)} gone before the time"] if gone else []
+    rates = {planned.phase: planned.rate_per_s for planned in planned_phases(history.run)}
+    steady, impact = rates.get(Phase.STEADY), rates.get(Phase.IMPACT)
+    if impact is not None and steady is not None and impact != steady:
+        told.append(
+            f"with {figure(impact)} requests a second asked for in impact instead of {figure(steady)}"
+        )
     return listed(told) or "with no fault that had an effect"
 
 
@@ -121,15 +128,18 @@ def _done(history: History, axis: Axis) -> Iterator[str]:
     told = list(faults_told(history, axis))
     yield from told
     if not told:
-        yield "Nothing was broken: this run shows that the target is well, and that the claims can hold at all."
+        yield "Nothing was broken: without a fault, all that the target has to bear is its load."
     if history.run.variants:
         yield f"The target ran with {listed(list(history.run.variants))} switched on: a defect planted on purpose."
 
 
 def _seen(history: History, findings: Sequence[Finding]) -> Iterator[str]:
-    for finding in findings:
-        if finding.verdict is not Verdict.PASS:
-            yield f"{finding.verdict}: {finding.sentence.rstrip('.')}: {finding.because}."
+    for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
+        bad = [finding for finding in findings if finding.verdict is verdict]
+        first = [*own(bad), *(finding for finding in bad if finding.source == UNIVERSAL)][:BAD_TOLD_MAX]
+        yield from (f"{verdict}: {finding.sentence.rstrip('.')}: {finding.because}." for finding in first)
+        if more := len(bad) - len(first):
+            yield f"{verdict}: {counted(more, 'other claim')}, told below."
     for finding in own(findings):
         if finding.verdict is Verdict.PASS:
             yield f"{finding.because}."
@@ -161,9 +171,11 @@ def _sure(history: History, findings: Sequence[Finding], standing: Standing, axi
     if evidence:
         missing = sum(line.startswith(MISSING) for line in evidence)
         seen = sum(line.startswith(SEEN) for line in evidence)
-        lacks = f", {missing} of them missing" if missing else ""
+        harder = len(evidence) - seen - missing
+        lacks = f", {missing} missing" if missing else ""
+        lacks += f", {harder} not, which can only have made claims harder to hold" if harder else ""
         yield f"The claims rest on {counted(len(evidence), 'condition')}: {seen} were seen to be met{lacks}."
-    yield from (f"Precision: {told}." for told in dict.fromkeys(f.precision for f in findings if f.precision))
+    yield from (f"Precision of {f.claim}: {f.precision}." for f in findings if f.precision)
     yield from looks_told(history)
     if history.machine:
         late_ms = round(max(beat.late_ms for beat in history.machine), 1)

@@ -8,6 +8,7 @@ from harness.recording.records import NOT_SENT, Finding, Verdict
 from harness.recording.rundir import read_run, write_findings, write_run
 from reports.claims import headings, shared_evidence
 from reports.page import Page, page_of
+from reports.summary import BAD_TOLD_MAX
 from reports.trails import NAMED_MAX
 from tests.histories import Drill, innocent_drill, innocent_tables
 
@@ -55,7 +56,7 @@ def test_a_fail_says_which_claim_of_the_guide_is_not_true_and_why(tmp_path: Path
     assert page.summary.sentence == (
         "It is not true that “own holds”: 7 were charged twice. 1 other claim failed too."
     )
-    assert answer(page, "What was seen")[1] == "FAIL: own holds: 7 were charged twice."
+    assert answer(page, "What was seen")[0] == "FAIL: own holds: 7 were charged twice."
 
 
 def test_an_inconclusive_run_says_about_what_nothing_can_be_said(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_an_inconclusive_run_says_about_what_nothing_can_be_said(tmp_path: Path)
         "Nothing can be said about 1 claim, such as “own holds”: no load ran."
     )
     assert answer(page, "How sure that is")[0] == (
-        "The claims rest on 3 conditions: 2 were seen to be met, 1 of them missing."
+        "The claims rest on 3 conditions: 2 were seen to be met, 1 missing."
     )
 
 
@@ -78,6 +79,31 @@ def test_a_run_without_a_fault_says_what_it_is_for(tmp_path: Path) -> None:
 def test_nothing_is_said_to_have_held_under_a_fault_that_was_gone(tmp_path: Path) -> None:
     page = judged(Drill(tmp_path).fault(lapsed="the toxic was gone"), finding())
     assert page.summary.sentence == "All 1 claim held with “provider killed” gone before the time."
+
+
+def test_a_flood_is_what_was_done_where_nothing_was_broken(tmp_path: Path) -> None:
+    drill = Drill(tmp_path, promised={"rate_per_s": 6, "impact_rate_per_s": 84}).operation("a", 10)
+    page = judged(drill, finding())
+    assert page.summary.sentence == (
+        "All 1 claim held with 84 requests a second asked for in impact instead of 6."
+    )
+
+
+def test_of_many_claims_that_say_nothing_the_own_ones_are_told_and_the_rest_counted(tmp_path: Path) -> None:
+    unsure = [finding(Verdict.INCONCLUSIVE, f"u{number}") for number in range(9)]
+    page = judged(innocent_drill(tmp_path), *unsure, finding(Verdict.INCONCLUSIVE, "own", source="Payment"))
+    seen = [told for told in answer(page, "What was seen") if told.startswith("INCONCLUSIVE")]
+    assert seen[0] == "INCONCLUSIVE: own holds: 3 of 5."
+    assert seen[-1] == f"INCONCLUSIVE: {10 - BAD_TOLD_MAX} other claims, told below."
+    assert len(seen) == BAD_TOLD_MAX + 1
+
+
+def test_evidence_that_can_only_have_made_it_harder_is_counted_apart(tmp_path: Path) -> None:
+    harder = "not seen, which can only have made it harder to hold: the load"
+    page = judged(innocent_drill(tmp_path), finding(evidence=(LOAD, BITE, harder), precision="± 1 ms"))
+    sure = answer(page, "How sure that is")
+    assert sure[0].endswith("2 were seen to be met, 1 not, which can only have made claims harder to hold.")
+    assert sure[1] == "Precision of c: ± 1 ms."
 
 
 def test_a_planted_defect_is_named(tmp_path: Path) -> None:
