@@ -40,7 +40,7 @@ def faults_shown(history: History, axis: Axis) -> tuple[FaultShown, ...]:
     for fault in history.faults:
         if fault.since_ns is not None and axis.holds(axis.at_s(fault.since_ns)):
             stretches = tuple(_stretches(fault, axis))
-            told = f"{plain(fault.title, 120)}: {plain(_when(fault, axis), 300)}"
+            told = f"{plain(fault.title, 120)}: {plain(_when(fault, axis, brief=True), 300)}"
             found.append(FaultShown(told=told, stretches=stretches, boxes=tuple(boxes(stretches, axis))))
     return tuple(found)
 
@@ -72,7 +72,8 @@ def _stretches(fault: FaultEpisode, axis: Axis) -> Iterator[Stretch]:
         yield stretch(DOUBT, ordered_s, healed_s, " (being healed)" if seen else " (may still be there)")
 
 
-def _when(fault: FaultEpisode, axis: Axis) -> str:
+def _when(fault: FaultEpisode, axis: Axis, *, brief: bool = False) -> str:
+    """When it was there and how it ended; `brief` leaves out what was measured of a healing that was seen."""
     since_s = axis.at_s(fault.since_ns or 0)
     if fault.healing_ns is None:
         return f"seen at {since_s:.1f} s; nobody looked for it again, and no healing is recorded"
@@ -82,17 +83,17 @@ def _when(fault: FaultEpisode, axis: Axis) -> str:
         there = f"seen at {since_s:.1f} s and found gone at {ordered_s:.1f} s, nobody knows since when ({fault.lapsed})"
     elif not fault.seen:
         there = f"from {since_s:.1f} s, but not with the effect that was asked for"
-    return f"{there}; {_healing(fault, axis)}"
+    return f"{there}; {_healing(fault, axis, brief=brief)}"
 
 
-def _healing(fault: FaultEpisode, axis: Axis) -> str:
+def _healing(fault: FaultEpisode, axis: Axis, *, brief: bool) -> str:
     told = f" ({fault.healed_effect})" if fault.healed_effect else ""
     if fault.healed_ns is None:
         return f"never seen to be healed{told}"
     healed_s = axis.at_s(fault.healed_ns)
     if not fault.healed_seen:
         return f"mended at {healed_s:.1f} s, which was not verified{told}"
-    return f"seen to be healed at {healed_s:.1f} s{told}"
+    return f"seen to be healed at {healed_s:.1f} s{'' if brief else told}"
 
 
 def faults_told(history: History, axis: Axis) -> Iterator[str]:

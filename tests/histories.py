@@ -134,6 +134,7 @@ class Drill:
         healed: bool = True,
         verified: bool = True,
         lapsed: str = "",
+        effect: str = "",
         measured: Mapping[str, float] | None = None,
         record: Mapping[str, Any] | None = None,
     ) -> "Drill":
@@ -154,9 +155,9 @@ class Drill:
 
         note(FaultStage.REQUESTED, 25)
         if not bit:
-            note(FaultStage.FAILED, 26, "it still answers")
+            note(FaultStage.FAILED, 26, effect or "it still answers")
             return self
-        note(FaultStage.ACTIVE, 26, "5 of 5 connections refused", seen=True)
+        note(FaultStage.ACTIVE, 26, effect or "5 of 5 connections refused", seen=True)
         note(FaultStage.HEALING, 45)
         if lapsed:
             note(FaultStage.LAPSED, 45.2, lapsed)
