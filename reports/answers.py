@@ -81,7 +81,7 @@ def answer_lanes(history: History, axis: Axis) -> Iterator[Lane]:
             title=f"No answer, of those due {each}",
             short="no answer:",
             shape=Shape.BARS,
-            lines=tuple(line(name, kind, column) for (name, kind), column in columns if total(column)),
+            lines=tuple(line(name, kind, column) for (name, kind), column in columns),
         )
 
 
