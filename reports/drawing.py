@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 
 from reports.axis import Axis
-from reports.lanes import Lane, Line, Shape, Stretch
+from reports.lanes import Lane, Line, Point, Shape, Stretch
 from reports.text import figure
 
 CANVAS = 1000  # the width of the canvas that paths are drawn on; it is 100 high
@@ -197,14 +197,21 @@ def _x(axis: Axis, at_s: float) -> float:
     return CANVAS / 100 * axis.percent(at_s)
 
 
-def thinned(points: Sequence[tuple[float, float | None]]) -> Iterator[tuple[float, float | None]]:
-    """At most some hundred of the points, the highest of each group and every gap: a peak must not vanish."""
-    group = -(-len(points) // POINTS_MAX) or 1
+def thinned(points: Sequence[Point]) -> Iterator[Point]:
+    """At most some hundred of the points: of each group the lowest, the highest and a gap, in their order.
+
+    A peak must not vanish and neither must a dip: which of the two is bad, a page does not know.
+    """
+    if len(points) <= POINTS_MAX:
+        yield from points
+        return
+    group = -(-3 * len(points) // POINTS_MAX)
     for start in range(0, len(points), group):
-        part = points[start : start + group]
-        yield max(part, key=lambda point: -float("inf") if point[1] is None else point[1])
-        if len(part) > 1 and any(value is None for _, value in part):
-            yield part[-1][0], None
+        values = [value for _, value in points[start : start + group]]
+        known = [value for value in values if value is not None]
+        kept: set[float | None] = {min(known), max(known)} if known else set()
+        kept |= {None} & set(values)
+        yield from (points[start + place] for place in sorted(map(values.index, kept)))
 
 
 def boxes(stretches: Sequence[Stretch], axis: Axis) -> Iterator[Box]:

@@ -1,29 +1,25 @@
 """What a run was made of: how to run it again, what ran, and how it was set up.
 
-A page is passed around. So it names no place on the machine that it was made on, and shows no value whose name says
-that it is a secret.
+A page is passed around: what it says of settings goes through `masked` first.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
 
 from harness.recording.history import History
 from harness.recording.records import RunInfo
+from reports.masking import HIDDEN, masked, names_a_secret
 from reports.text import plain
 
 # What any process is given to start at all: it says where things lie, and nothing about the target.
 _SURROUNDINGS = re.compile(
     r"(LD_LIBRARY_|JAVA_)?(PATH|HOME)|PYTHON\w*|LANG|LC_\w+|TZ|TERM|TMPDIR|USER|SHELL|PWD"
 )
-_SECRET = re.compile(r"PASS(WORD|PHRASE)?\b|PASSWORD|SECRET|TOKEN|CREDENTIAL|API_?KEY|PRIVATE", re.IGNORECASE)
-_USER_INFO = re.compile(r"(\w://[^/@\s:]+):[^/@\s]+@")
-_PLACE = re.compile(r"(?:[A-Za-z]:)?[/\\]\S*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +53,14 @@ def facts(history: History) -> tuple[Fact, ...]:
         "revision": run.revision or "unknown",
         "format of the recording": str(run.format_version),
     }
-    return tuple(Fact(name=name, told=plain(value, 2000)) for name, value in told.items())
+    return tuple(Fact(name=name, told=plain(masked(value), 2000)) for name, value in told.items())
 
 
 def versions(history: History) -> tuple[Fact, ...]:
     """What ran."""
     return tuple(
-        Fact(name=plain(name), told=plain(text)) for name, text in sorted(history.run.versions.items())
+        Fact(name=plain(name), told=plain(masked(text)))
+        for name, text in sorted(history.run.versions.items())
     )
 
 
@@ -90,15 +87,10 @@ def configuration(history: History) -> tuple[Part, ...]:
 
 def _settings(values: Mapping[str, Any]) -> Iterator[Fact]:
     for name, value in values.items():
-        if _SURROUNDINGS.fullmatch(name):
-            continue
-        yield Fact(
-            name=plain(name), told="(not shown)" if _SECRET.search(name) else plain(_value(value), 1000)
-        )
+        if not _SURROUNDINGS.fullmatch(name):
+            yield Fact(name=plain(name), told=HIDDEN if names_a_secret(name) else plain(_value(value), 1000))
 
 
 def _value(value: Any) -> str:
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    if _PLACE.fullmatch(text):
-        return f"…/{PurePosixPath(text.replace(chr(92), '/')).name}"
-    return _USER_INFO.sub(r"\1:…@", text) or '""'
+    shown = masked(value)
+    return (shown if isinstance(shown, str) else msgspec.json.encode(shown).decode()) or '""'

@@ -4,7 +4,7 @@ Each line also has a value for every step of the axis. They fill the table that 
 who cannot see it and to those who want the figures.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import isfinite
@@ -105,18 +105,21 @@ def number(value: object) -> float | None:
     return found if isfinite(found) else None
 
 
-def in_steps(
-    axis: Axis,
-    points: Sequence[Point],
-    choose: Callable[[list[float]], float] = max,
-    told: Callable[[float | None], str] = figure,
-) -> tuple[str, ...]:
-    """A value for each step: the highest of it, for a peak must not vanish in a table."""
+def values_in_steps(axis: Axis, points: Sequence[Point]) -> list[list[float]]:
+    """The values that each step holds."""
     found: list[list[float]] = [[] for _ in range(axis.steps)]
     for at_s, value in points:
         if value is not None and axis.holds(at_s):
             found[axis.step_of(at_s)].append(value)
-    return tuple(told(choose(values)) if values else "" for values in found)
+    return found
+
+
+def in_steps(axis: Axis, points: Sequence[Point]) -> tuple[str, ...]:
+    """What each step holds, from its lowest to its highest: of a lag the peak is bad, of replicas the dip."""
+    return tuple(
+        " to ".join(dict.fromkeys((figure(min(values)), figure(max(values))))) if values else ""
+        for values in values_in_steps(axis, points)
+    )
 
 
 def states_in_steps(axis: Axis, stretches: Sequence[Stretch]) -> tuple[str, ...]:

@@ -1,12 +1,10 @@
 """What probes saw, along the axis: whatever was read again and again and changed.
 
 A page knows no target. What it can draw it knows by its form: a figure, a table (its rows are counted), an object with
-figures in it; and some forms that the field has standard ones for, such as the events of a circuit breaker or the
-in-sync replicas of partitions.
+figures in it; and some forms that the field has standard ones for, such as the in-sync replicas of partitions.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -15,23 +13,34 @@ import msgspec
 from harness.recording.history import History
 from harness.recording.rundir import UNREADABLE
 from reports.axis import Axis
-from reports.lanes import Lane, Line, Point, Shape, Stretch, in_steps, number, states_in_steps
-from reports.text import plain
+from reports.lanes import (
+    Lane,
+    Line,
+    Point,
+    Shape,
+    in_steps,
+    number,
+    values_in_steps,
+)
+from reports.looks import longest_gaps_s
+from reports.text import figure, plain
 
 LANES_MAX = 12
 _VALUE_BYTES_MAX = 200_000  # of a reading that is drawn: larger ones are tables to be compared, not gauges
-_EVENTS_BYTES_MAX = 16_000_000
 STALL_MS_MIN = 50  # shorter ones are any machine's, and would only take the eye
 _COUNTERS = {"all_s", "busy_s", "ours_s"}
+_LOOKED_INTO = (b'"isr"', b'"lag"', b"\\u")  # what is told of a row, and a spelling that may hide it
 
 
 def reading_lanes(history: History, axis: Axis) -> Iterator[Lane]:
     """Each probe's figures that changed during the run."""
     drawn = 0
+    gaps_s = longest_gaps_s(history)
     for probe in sorted(history.probes, key=_urgency):
         found: dict[str, list[Point]] = {}
         missed: list[float] = []
         counted: list[tuple[float, Mapping[str, float]]] = []
+        last_text, told = b"", list[tuple[str, float]]()
         for line in history.reading_lines(probe):
             at_s = axis.at_s(line.at_ns)
             if line.final or line.length > _VALUE_BYTES_MAX or not axis.holds(at_s):
@@ -41,18 +50,20 @@ def reading_lanes(history: History, axis: Axis) -> Iterator[Lane]:
                 for points in found.values():
                     points.append((at_s, None))
                 continue
-            value = _decoded(history.reading_text(line))
-            if isinstance(value, dict) and value.keys() >= _COUNTERS:
+            text = history.reading_text(line)
+            if _is_counters(text) and isinstance(value := _decoded(text), dict) and value.keys() >= _COUNTERS:
                 counted.append((at_s, value))
                 continue
-            for name, figure in figures(value):
-                found.setdefault(name, []).append((at_s, figure))
+            if text != last_text:  # most of what is read is as it was when it was read before
+                last_text, told = text, list(figures_of(text))
+            for name, read in told:
+                found.setdefault(name, []).append((at_s, read))
         if counted:
             yield _processor(axis, counted)
         for name, points in found.items():
             if len({value for _, value in points if value is not None}) > 1 and drawn < LANES_MAX:
                 drawn += 1
-                yield _lane(axis, probe, name, points, missed)
+                yield _lane(axis, probe, name, points, missed, gaps_s.get(probe))
 
 
 def _urgency(probe: str) -> tuple[bool, str]:
@@ -60,10 +71,13 @@ def _urgency(probe: str) -> tuple[bool, str]:
     return "machine" in probe, "" if "lag" in probe else probe
 
 
-def _lane(axis: Axis, probe: str, name: str, points: list[Point], missed: list[float]) -> Lane:
+def _lane(
+    axis: Axis, probe: str, name: str, points: list[Point], missed: list[float], gap_s: float | None
+) -> Lane:
     title = plain(probe, 60).replace("_", " ") + (f": {plain(name, 60)}" if name else "")
     line = Line(name=title, kind="read", points=tuple(points), steps=in_steps(axis, points))
-    return Lane(title=title, shape=Shape.READINGS, lines=(line,), missed_s=tuple(missed))
+    note = "" if gap_s is None else f"at most {figure(round(gap_s, 2))} s between two looks"
+    return Lane(title=title, shape=Shape.READINGS, lines=(line,), missed_s=tuple(missed), note=note)
 
 
 def _decoded(text: bytes) -> Any:
@@ -71,6 +85,21 @@ def _decoded(text: bytes) -> Any:
         return msgspec.json.decode(text)
     except UNREADABLE:
         return None
+
+
+def _is_counters(text: bytes) -> bool:
+    return all(f'"{name}"'.encode() in text for name in _COUNTERS)
+
+
+def figures_of(text: bytes) -> Iterator[tuple[str, float]]:
+    """The figures of a reading's text. Of a table whose rows are only counted no row becomes an object."""
+    if text.startswith(b"[") and not any(name in text for name in _LOOKED_INTO):
+        try:
+            yield "rows", float(len(msgspec.json.decode(text, type=list[msgspec.Raw])))
+        except UNREADABLE:
+            return
+    else:
+        yield from figures(_decoded(text))
 
 
 def figures(value: Any) -> Iterator[tuple[str, float]]:
@@ -83,14 +112,14 @@ def figures(value: Any) -> Iterator[tuple[str, float]]:
         else:
             yield "rows", float(len(value))
             for name in ("lag",):
-                if found := [figure for row in rows if (figure := number(row.get(name))) is not None]:
+                if found := [read for row in rows if (read := number(row.get(name))) is not None]:
                     yield name, sum(found)
     elif isinstance(value, dict):
         for name, part in value.items():
-            if (figure := number(part)) is not None:
-                yield name, figure
-    elif (figure := number(value)) is not None:
-        yield "", figure
+            if (read := number(part)) is not None:
+                yield name, read
+    elif (read := number(value)) is not None:
+        yield "", read
 
 
 def _processor(axis: Axis, counted: list[tuple[float, Mapping[str, float]]]) -> Lane:
@@ -123,61 +152,6 @@ def _grown(before: Mapping[str, float], after: Mapping[str, float], name: str) -
     return 0.0 if first is None or second is None else second - first
 
 
-def breaker_lanes(history: History, axis: Axis) -> Iterator[Lane]:
-    """The states of each circuit breaker, from the events that Spring's actuator tells of it."""
-    for probe in history.probes:
-        line = history.final_line(probe)
-        if line is None or line.length > _EVENTS_BYTES_MAX:
-            continue
-        rows = _decoded(history.reading_text(line)) if _may_be_events(history.reading_text(line)) else None
-        if not isinstance(rows, list):
-            continue
-        changes: dict[str, list[tuple[float, str, str]]] = {}
-        for row in rows:
-            if change := _change(row, history, axis):
-                changes.setdefault(str(row.get("circuitBreakerName")), []).append(change)
-        for name, found in changes.items():
-            stretches = tuple(_states(sorted(found), axis))
-            yield Lane(
-                title=f"State of the circuit breaker {plain(name, 60)}",
-                short=f"breaker {plain(name, 60)}",
-                shape=Shape.STATES,
-                stretches=stretches,
-                state_steps=states_in_steps(axis, stretches),
-            )
-
-
-def _may_be_events(text: bytes) -> bool:
-    return b'"stateTransition"' in text and b'"creationTime"' in text
-
-
-def _change(row: Any, history: History, axis: Axis) -> tuple[float, str, str] | None:
-    """When a breaker went from which state to which; None for any other event."""
-    if not isinstance(row, dict) or not isinstance(row.get("stateTransition"), str):
-        return None
-    before, _, after = row["stateTransition"].partition("_TO_")
-    try:
-        wall_s = datetime.fromisoformat(str(row.get("creationTime"))).timestamp()
-    except (ValueError, OverflowError, OSError):
-        return None
-    at_s = axis.at_s(wall_s * 1e9 + history.wall_offset_ns)
-    return (at_s, before, after) if after and axis.holds(at_s) else None
-
-
-def _states(changes: list[tuple[float, str, str]], axis: Axis) -> Iterator[Stretch]:
-    since_s, state = 0.0, changes[0][1]
-    for at_s, _, after in [*changes, (axis.seconds, "", "")]:
-        name = plain(state, 30).replace("_", " ")
-        yield Stretch(name=name, kind=f"state {_state_kind(state)}", start_s=since_s, end_s=at_s)
-        since_s, state = at_s, after
-
-
-def _state_kind(state: str) -> str:
-    return {"OPEN": "open", "FORCED_OPEN": "open", "HALF_OPEN": "half-open", "CLOSED": "closed"}.get(
-        state, "other"
-    )
-
-
 def stall_lanes(history: History, axis: Axis) -> Iterator[Lane]:
     """When the machine or its disk stood still, if it did: what happened then may be their doing."""
     for title, beats in (
@@ -188,12 +162,9 @@ def stall_lanes(history: History, axis: Axis) -> Iterator[Lane]:
             (axis.at_s(beat.at_ns), beat.late_ms) for beat in beats if axis.holds(axis.at_s(beat.at_ns))
         ]
         if any(late_ms >= STALL_MS_MIN for _, late_ms in points):
-            steps = in_steps(axis, points)
-            values = tuple(
-                ((index + 0.5) * axis.step_s, float(told) if told else None)
-                for index, told in enumerate(steps)
-            )
-            line = Line(name=title, kind="unknown", points=values, steps=steps)
+            longest = [max(late, default=None) for late in values_in_steps(axis, points)]
+            values = tuple(((index + 0.5) * axis.step_s, late_ms) for index, late_ms in enumerate(longest))
+            line = Line(name=title, kind="unknown", points=values, steps=tuple(map(figure, longest)))
             yield Lane(
                 title=title, shape=Shape.BARS, unit="ms", lines=(line,), note="the longest of each step"
             )

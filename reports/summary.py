@@ -7,18 +7,20 @@ findings and the recording; nothing here judges.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from statistics import median
 
 from harness.recording.history import History
 from harness.recording.records import Finding, Outcome, Phase, Verdict
-from reports.answers import latency_ms
+from reports.answers import answered_in, was_sent
 from reports.axis import Axis
+from reports.faults import faults_told, was_there
+from reports.looks import looks_told
+from reports.planned import load_told, planned_phases
 from reports.standing import Standing
 from reports.text import counted, figure, listed, plain
 
 UNIVERSAL = "universal"
 SEEN, MISSING = "seen: ", "MISSING: "
+BAD_TOLD_MAX = 4  # of each verdict: a machine that was busy makes the same said of every claim
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ def summary_of(history: History, findings: Sequence[Finding], standing: Standing
             Answer(
                 question=question,
                 intro=plain(intro),
-                sentences=tuple(plain(told, 500) for told in sentences),
+                sentences=tuple(plain(told, 800) for told in sentences),
             )
             for question, intro, sentences in answers
         ),
@@ -66,9 +68,7 @@ def own(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _sentence(history: History, findings: Sequence[Finding], standing: Standing) -> str:
-    bitten = [f"“{fault.title}”" for fault in history.faults if fault.since_ns is not None]
-    under = f"while {listed(bitten)} had {'its' if len(bitten) == 1 else 'their'} effect" if bitten else ""
-    under = under or "with no fault that had an effect"
+    under = _under_faults(history)
     by_verdict = {verdict: [f for f in findings if f.verdict is verdict] for verdict in Verdict}
     hold = f"{len(by_verdict[Verdict.PASS])} of {counted(len(findings), 'claim')}"
     if failed := by_verdict[Verdict.FAIL]:
@@ -88,6 +88,23 @@ def _sentence(history: History, findings: Sequence[Finding], standing: Standing)
     return f"All {counted(len(findings), 'claim')} held {under}."
 
 
+def _under_faults(history: History) -> str:
+    """What the claims were held against: of a fault that was gone too early nobody knows whether it was there."""
+    bitten = list(dict.fromkeys(f"“{fault.title}”" for fault in history.faults if was_there(fault)))
+    gone = [
+        f"“{fault.title}”" for fault in history.faults if fault.since_ns is not None and not was_there(fault)
+    ]
+    told = [f"while {listed(bitten)} had {'its' if len(bitten) == 1 else 'their'} effect"] if bitten else []
+    told += [f"with {listed(gone)} gone before the time"] if gone else []
+    rates = {planned.phase: planned.rate_per_s for planned in planned_phases(history.run)}
+    steady, impact = rates.get(Phase.STEADY), rates.get(Phase.IMPACT)
+    if impact is not None and steady is not None and impact != steady:
+        told.append(
+            f"with {figure(impact)} requests a second asked for in impact instead of {figure(steady)}"
+        )
+    return listed(told) or "with no fault that had an effect"
+
+
 def _under(special: Sequence[Finding]) -> str:
     sources = dict.fromkeys(finding.source for finding in special)
     return f"Under {listed([f'“{source}”' for source in sources])}" if sources else ""
@@ -102,43 +119,51 @@ def _claimed(findings: Sequence[Finding], special: Sequence[Finding]) -> Iterato
 
 def _done(history: History, axis: Axis) -> Iterator[str]:
     operations = history.operations
-    rate = history.run.promised.get("rate_per_s")
-    planned = f", {figure(rate)} a second as planned" if isinstance(rate, int | float) else ""
     names = listed([str(name) for name in operations["name"].unique().sort().to_list()])
-    yield f"{operations.height:,} {names or 'operations'} were sent{planned}."
-    for fault in history.faults:
-        if fault.since_ns is None:
-            yield f"{fault.title}: was not seen to have its effect. {fault.effect}"
-            continue
-        since_s = axis.at_s(fault.since_ns)
-        until = (
-            "never seen to be healed" if fault.healed_ns is None else f"to {axis.at_s(fault.healed_ns):.1f} s"
-        )
-        lapsed = f" It was gone before it was to be healed: {fault.lapsed}." if fault.lapsed else ""
-        yield f"{fault.title}, from {since_s:.1f} s {until}: {fault.effect}.{lapsed}"
-    if not history.faults:
-        yield "Nothing was broken: this run shows that the target is well, and that the claims can hold at all."
+    sent = operations.filter(was_sent()).height
+    not_sent = operations.height - sent
+    own = f" The drill itself could not send {not_sent:,} more." if not_sent else ""
+    yield f"{sent:,} {names or 'operations'} were sent.{own}"
+    yield from load_told(history)
+    told = list(faults_told(history, axis))
+    yield from told
+    if not told:
+        yield "Nothing was broken: without a fault, all that the target has to bear is its load."
     if history.run.variants:
         yield f"The target ran with {listed(list(history.run.variants))} switched on: a defect planted on purpose."
 
 
 def _seen(history: History, findings: Sequence[Finding]) -> Iterator[str]:
-    for finding in findings:
-        if finding.verdict is not Verdict.PASS:
-            yield f"{finding.verdict}: {finding.sentence.rstrip('.')}: {finding.because}."
+    for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
+        bad = [finding for finding in findings if finding.verdict is verdict]
+        first = [*own(bad), *(finding for finding in bad if finding.source == UNIVERSAL)][:BAD_TOLD_MAX]
+        yield from (f"{verdict}: {finding.sentence.rstrip('.')}: {finding.because}." for finding in first)
+        if more := len(bad) - len(first):
+            yield f"{verdict}: {counted(more, 'other claim')}, told below."
     for finding in own(findings):
         if finding.verdict is Verdict.PASS:
             yield f"{finding.because}."
     outcomes = Counter(history.operations["outcome"].to_list())
     told = [f"{outcomes[outcome.value]:,} {outcome.value}" for outcome in Outcome if outcomes[outcome.value]]
     yield f"Operations: {listed(told) or 'none'}."
-    slow = [
-        f"{figure(ms)} ms in {phase.value}"
+    yield from _latencies(history)
+
+
+def _latencies(history: History) -> Iterator[str]:
+    """How soon answers came in each phase. Of what had none nobody knows it, so that is told beside."""
+    found = [
+        (phase.value, answered)
         for phase in (Phase.STEADY, Phase.IMPACT, Phase.HEAL)
-        if (ms := latency_ms(history, phase, 0.99)) is not None
+        if (answered := answered_in(history, phase, 0.99))
     ]
-    if slow:
-        yield f"99 of 100 answers came within {listed(slow)}."
+    if soon := [f"{figure(answered.ms)} ms in {name}" for name, answered in found if answered.ms is not None]:
+        yield f"99 of 100 answers came within {listed(soon)}."
+    if lacking := [
+        f"{answered.without:,} of {answered.due:,} due in {name}"
+        for name, answered in found
+        if answered.without
+    ]:
+        yield f"Without an answer, and in none of these times: {listed(lacking)}."
 
 
 def _sure(history: History, findings: Sequence[Finding], standing: Standing, axis: Axis) -> Iterator[str]:
@@ -146,16 +171,12 @@ def _sure(history: History, findings: Sequence[Finding], standing: Standing, axi
     if evidence:
         missing = sum(line.startswith(MISSING) for line in evidence)
         seen = sum(line.startswith(SEEN) for line in evidence)
-        lacks = f", {missing} of them missing" if missing else ""
+        harder = len(evidence) - seen - missing
+        lacks = f", {missing} missing" if missing else ""
+        lacks += f", {harder} not, which can only have made claims harder to hold" if harder else ""
         yield f"The claims rest on {counted(len(evidence), 'condition')}: {seen} were seen to be met{lacks}."
-    yield from (f"Precision: {told}." for told in dict.fromkeys(f.precision for f in findings if f.precision))
-    gaps = [
-        (later.at_ns - earlier.at_ns) / 1e9
-        for probe in history.probes
-        for earlier, later in pairwise(line for line in history.reading_lines(probe) if not line.final)
-    ]
-    if gaps:
-        yield f"Probes looked every {figure(round(median(gaps), 2))} s, so what they saw is known to ± that."
+    yield from (f"Precision of {f.claim}: {f.precision}." for f in findings if f.precision)
+    yield from looks_told(history)
     if history.machine:
         late_ms = round(max(beat.late_ms for beat in history.machine), 1)
         held_up = f"at most {figure(late_ms)} ms at a time" if late_ms else "no moment that was noticed"

@@ -5,8 +5,11 @@ that turn the direction of writing make a line read as another), and length, whi
 """
 
 import unicodedata
+from math import isfinite, isnan
 
 LENGTH_MAX = 400
+_LEAST, _MOST = 1e-4, 1e15  # what lies between is written in full
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 # Categories of Unicode: control, format, surrogate, private and unassigned ones, and what ends a line or paragraph.
 _UNSEEN = ("C", "Zl", "Zp")
 
@@ -21,12 +24,22 @@ def plain(value: object, length_max: int = LENGTH_MAX) -> str:
 
 
 def figure(value: float | None) -> str:
-    """A figure with as many digits as say something; "" for none."""
+    """A figure as people write it, with the digits that say something; "" for none.
+
+    From 1000 on it is whole, below it has three digits that count; so many that nobody would count them are a power of
+    ten. Rounding comes before the choice: 999.7 is 1000.
+    """
     if value is None:
         return ""
-    if value == int(value) and abs(value) < 1e7:
-        return f"{value:.0f}"
-    return f"{value:.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
+    if not isfinite(value):
+        return "not a number" if isnan(value) else ("∞" if value > 0 else "-∞")
+    size = abs(value)
+    if size and not _LEAST <= size < _MOST:
+        mantissa, _, power = f"{value:.2e}".partition("e")
+        return f"{mantissa.rstrip('0').rstrip('.')} × 10{str(int(power)).translate(_RAISED)}"
+    if size >= 999.5:
+        return f"{value:,.0f}" if size >= 9_999.5 else f"{value:.0f}"
+    return f"{value or 0.0:.3g}"
 
 
 def counted(number: int, what: str) -> str:

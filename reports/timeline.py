@@ -8,10 +8,11 @@ from harness.recording.history import History
 from harness.recording.records import Phase
 from reports.answers import answer_lanes
 from reports.axis import Axis, axis_of
+from reports.breakers import breaker_lanes
 from reports.drawing import Box, Drawing, Tick, boxes, drawn
+from reports.faults import FaultShown, faults_shown
 from reports.lanes import Stretch, states_in_steps
-from reports.readings import breaker_lanes, reading_lanes, stall_lanes
-from reports.text import plain
+from reports.readings import reading_lanes, stall_lanes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class Timeline:
     axis: Axis
     ticks: tuple[Tick, ...]
     phases: tuple[Box, ...]
-    faults: tuple[Box, ...]
+    faults: tuple[FaultShown, ...]
     drawings: tuple[Drawing, ...]
     table: Table
 
@@ -41,7 +42,8 @@ class Timeline:
 def timeline_of(history: History) -> Timeline:
     """Everything that was recorded and can be drawn."""
     axis = axis_of(history)
-    phases, faults = tuple(_phases(history, axis)), tuple(_faults(history, axis))
+    phases, faults = tuple(_phases(history, axis)), faults_shown(history, axis)
+    there = [stretch for fault in faults for stretch in fault.stretches]
     lanes = tuple(
         chain(
             answer_lanes(history, axis),
@@ -53,14 +55,14 @@ def timeline_of(history: History) -> Timeline:
     columns = [
         ("second", tuple(f"{step * axis.step_s:g}" for step in range(axis.steps))),
         ("phase", states_in_steps(axis, phases)),
-        ("faults", states_in_steps(axis, faults)),
+        ("faults", states_in_steps(axis, there)),
         *chain.from_iterable(lane.columns for lane in lanes),
     ]
     return Timeline(
         axis=axis,
         ticks=tuple(Tick(at=axis.percent(at_s), told=_told(at_s, axis)) for at_s in axis.ticks()),
         phases=tuple(boxes(phases, axis)),
-        faults=tuple(boxes(faults, axis)),
+        faults=faults,
         drawings=tuple(drawn(lane, axis) for lane in lanes),
         table=Table(
             columns=tuple(name for name, _ in columns), rows=tuple(zip(*(v for _, v in columns), strict=True))
@@ -78,20 +80,3 @@ def _phases(history: History, axis: Axis) -> Iterator[Stretch]:
             start_s, end_s = axis.at_s(span.start_ns), axis.at_s(span.end_ns)
             if start_s <= axis.seconds:
                 yield Stretch(name=phase.value, kind="phase", start_s=start_s, end_s=min(end_s, axis.seconds))
-
-
-def _faults(history: History, axis: Axis) -> Iterator[Stretch]:
-    """The stretches in which a fault was measured to have its effect; what never bit has none."""
-    for fault in history.faults:
-        if fault.since_ns is None or not axis.holds(start_s := axis.at_s(fault.since_ns)):
-            continue
-        end_s = axis.seconds if fault.healed_ns is None else min(axis.at_s(fault.healed_ns), axis.seconds)
-        name = plain(fault.title, 120)
-        until = "was never seen to be healed" if fault.healed_ns is None else f"healed at {end_s:.1f} s"
-        yield Stretch(
-            name=name,
-            kind="fault",
-            start_s=start_s,
-            end_s=max(start_s, end_s),
-            told=f"{name}: from {start_s:.1f} s, {until}",
-        )

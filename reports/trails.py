@@ -4,8 +4,10 @@ A finding names keys. Whoever doubts it wants to see what the client asked and w
 say of that key: two charges beside one order say more than any sentence.
 """
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from json import dumps
 from operator import itemgetter
 from typing import Any
 
@@ -13,15 +15,16 @@ import msgspec
 import polars as pl
 
 from harness.recording.history import History
-from harness.recording.records import Finding, Outcome, Verdict
+from harness.recording.records import NOT_SENT, Finding, Outcome, Verdict
 from harness.recording.rundir import UNREADABLE
+from reports.answers import was_answered, was_sent
 from reports.axis import Axis
-from reports.text import counted, figure, plain
+from reports.text import counted, figure, listed, plain
 
 NAMED_MAX, BAD_MAX, SLOW_MAX = 60, 40, 5
 TRAILS_MAX = 12
 ROWS_MAX = 20
-_TABLE_BYTES_MAX = 8_000_000  # of one final reading; a larger one is not searched
+_TABLE_BYTES_MAX = 128_000_000  # of one final reading; a larger one is not searched, and that is told
 _ROW_CHARS_MAX = 300
 
 
@@ -43,6 +46,7 @@ class OperationShown:
     """One operation.
 
     Attributes:
+        ended: Whether and when it was answered.
         why: Why it is shown.
         records: What final readings say of it.
     """
@@ -52,7 +56,7 @@ class OperationShown:
     name: str
     outcome: str
     due_s: str
-    latency_ms: str
+    ended: str
     asked: str
     answer: str
     why: str
@@ -76,20 +80,20 @@ def operations_shown(history: History, findings: Sequence[Finding], axis: Axis) 
     named = frame.filter(pl.col("key").is_in(list(naming)))
     bad = frame.filter((pl.col("outcome") != Outcome.OK.value) & ~pl.col("key").is_in(list(naming)))
     fine = frame.filter((pl.col("outcome") == Outcome.OK.value) & ~pl.col("key").is_in(list(naming)))
-    slow = fine.sort(pl.col("done_ns") - pl.col("intended_ns"), descending=True, nulls_last=True)
+    slow = fine.filter(was_answered()).top_k(SLOW_MAX, by=pl.col("done_ns") - pl.col("intended_ns"))
     chosen = [
         *((row, _named_by(naming[row["key"]])) for row in named.head(NAMED_MAX).iter_rows(named=True)),
         *((row, "not ok") for row in bad.head(BAD_MAX).iter_rows(named=True)),
-        *((row, "among the slowest") for row in slow.head(SLOW_MAX).iter_rows(named=True)),
+        *((row, "among the slowest") for row in slow.iter_rows(named=True)),
     ]
     keys = list(dict.fromkeys(row["key"] for row, _ in chosen))[:TRAILS_MAX]
     records = _records(history, keys, axis)
     shown = tuple(_shown(row, why, axis, records.get(row["key"], ())) for row, why in chosen)
     return Operations(
         told=(
-            f"{counted(frame.height, 'operation')} were sent. Shown are {len(shown)}: of {named.height:,} that a claim "
-            f"names {min(named.height, NAMED_MAX)}, of {bad.height:,} others that were not ok "
-            f"{min(bad.height, BAD_MAX)}, and {min(slow.height, SLOW_MAX)} of the slowest."
+            f"{counted(frame.height, 'operation')} were due{_unsent(frame)}. Shown are {len(shown)}: "
+            f"of {named.height:,} that a claim names {min(named.height, NAMED_MAX)}, of {bad.height:,} others that "
+            f"were not ok {min(bad.height, BAD_MAX)}, and {slow.height} of the slowest.{_unsearched(history)}"
         ),
         shown=shown,
         anchors={
@@ -99,13 +103,25 @@ def operations_shown(history: History, findings: Sequence[Finding], axis: Axis) 
     )
 
 
+def _unsearched(history: History) -> str:
+    """A trail that ends here may go on in a table that nobody looked into."""
+    finals = [line for probe in history.probes if (line := history.final_line(probe))]
+    large = [plain(line.probe, 40) for line in finals if line.length > _TABLE_BYTES_MAX]
+    return f" Too large to be searched for what they left behind: {listed(large)}." if large else ""
+
+
+def _unsent(frame: pl.DataFrame) -> str:
+    unsent = frame.filter(~was_sent()).height
+    return f", of which the drill itself could not send {unsent:,}" if unsent else ""
+
+
 def _named_by(finding: Finding) -> str:
     how = "proves" if finding.verdict is Verdict.FAIL else "is named by"
     return f"{how} {plain(finding.claim, 80)}"
 
 
 def _shown(row: dict[str, Any], why: str, axis: Axis, records: Sequence[Record]) -> OperationShown:
-    took_ms = None if row["done_ns"] is None else (row["done_ns"] - row["intended_ns"]) / 1e6
+    took = "" if row["done_ns"] is None else f"after {figure((row['done_ns'] - row['intended_ns']) / 1e6)} ms"
     answer = [
         f"status {row['status']}" if row["status"] else "no answer",
         row["error"],
@@ -117,12 +133,21 @@ def _shown(row: dict[str, Any], why: str, axis: Axis, records: Sequence[Record])
         name=plain(row["name"], 80),
         outcome=row["outcome"],
         due_s=f"{axis.at_s(row['intended_ns']):.3f}",
-        latency_ms="none" if took_ms is None else figure(took_ms),
+        ended=_ended(row, took),
         asked=plain(_fields(row["detail"]), _ROW_CHARS_MAX),
         answer=plain("; ".join(part for part in answer if part), _ROW_CHARS_MAX),
         why=why,
         records=tuple(records),
     )
+
+
+def _ended(row: dict[str, Any], took: str) -> str:
+    """What became of a request: a client that gave up after a while was not answered then."""
+    if row["status"] and took:
+        return f"answered {took}"
+    if row["error"].startswith(NOT_SENT):
+        return "never sent"
+    return f"given up {took}" if took else "never answered"
 
 
 def _fields(text: str) -> str:
@@ -177,13 +202,20 @@ def _moment(part: object, history: History, axis: Axis) -> float | None:
 
 
 def _rows_about(text: bytes, keys: Collection[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows of a table that have one of the keys as a value. Only those become objects: a table can be large."""
+    spelled = {spelling for key in keys for spelling in (msgspec.json.encode(key), dumps(key).encode())}
+    if not keys or not any(spelling in text for spelling in spelled):
+        return
+    about = re.compile(b"|".join(map(re.escape, sorted(spelled))))
     try:
-        rows = msgspec.json.decode(text)
+        rows = msgspec.json.decode(text, type=list[msgspec.Raw])
     except UNREADABLE:
         return
-    for row in rows if isinstance(rows, list) else ():
-        if isinstance(row, dict):
-            for part in row.values():
-                if isinstance(part, str) and part in keys:
-                    yield part, row
-                    break
+    for raw in rows:
+        if about.search(raw):
+            row = msgspec.json.decode(raw)
+            if isinstance(row, dict):
+                for part in row.values():
+                    if isinstance(part, str) and part in keys:
+                        yield part, row
+                        break

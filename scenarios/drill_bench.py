@@ -17,6 +17,7 @@ from harness.checks.overload import AT_MOST
 from harness.checks.tables import rows_of
 from harness.clock import NS_PER_S, SYSTEM_CLOCK
 from harness.errors import ExitCode
+from harness.recording.episodes import FaultEpisode
 from harness.recording.history import History
 from harness.recording.records import Phase
 from scenarios.figures import Figure, others_percent
@@ -38,7 +39,11 @@ class Course:
         bit_s: From the order to break it to the measurement that it is broken.
         gone_s: From the order to mend it to the measurement that it is whole.
         noticed_s: From when it certainly was broken to the first reading with clearly more open orders than steady had.
-        over_s: From when it was whole to the first of the readings that never again have more than steady had.
+            None also where there were as many before it: they are another fault's.
+        over_s: From when it was whole to the first of the readings that have no more than steady had until the next
+            fault begins, or for ever.
+        until_next: Whether orders were still open when the next fault began: then `over_s` is the time to that, and how
+            much longer it would have taken nobody can know.
         poll_s: The longest gap between two of these readings: how late such a moment may be noticed.
     """
 
@@ -49,6 +54,7 @@ class Course:
     noticed_s: float | None
     over_s: float | None
     poll_s: float
+    until_next: bool = False
 
     @property
     def row(self) -> str:
@@ -57,7 +63,9 @@ class Course:
             _told(self.bit_s, ""),
             _told(self.gone_s, ""),
             _told(self.noticed_s, f" − ≤ {self.poll_s:.2f} s"),
-            _told(self.over_s, f" − ≤ {self.poll_s:.2f} s"),
+            f"> {_told(self.over_s, '')}, then the next fault began"
+            if self.until_next
+            else _told(self.over_s, f" − ≤ {self.poll_s:.2f} s"),
         )
         return f"| {self.scenario} | {self.fault} | {' | '.join(told)} |"
 
@@ -78,12 +86,10 @@ def courses(history: History) -> Iterator[Course]:
         max((later - earlier for (earlier, _), (later, _) in pairwise(open_orders)), default=0) / NS_PER_S
     )
     unusual = [at_ns for at_ns, rows in open_orders if rows > usual + BY_CHANCE]
+    looked = [at_ns for at_ns, _ in open_orders]
     for episode in history.faults:
-        until_ns = episode.healing_ns
-        seen = [at for at in unusual if episode.since_ns is not None and at >= episode.since_ns]
-        noticed = next((at for at in seen if until_ns is None or at <= until_ns), None)
-        after = [at for at, _ in open_orders if episode.healed_ns is not None and at >= episode.healed_ns]
-        over = next((at for at in after if not unusual or at > unusual[-1]), None)
+        noticed = _noticed(episode, looked, unusual)
+        over, until_next = _over(episode, history.faults, looked, unusual)
         yield Course(
             scenario=history.run.scenario,
             fault=episode.title,
@@ -91,8 +97,45 @@ def courses(history: History) -> Iterator[Course]:
             gone_s=_between(episode.healing_ns, episode.healed_ns),
             noticed_s=_between(episode.since_ns, noticed),
             over_s=None if noticed is None else _between(episode.healed_ns, over),
+            until_next=noticed is not None and until_next,
             poll_s=poll_s,
         )
+
+
+def _noticed(episode: FaultEpisode, looked: Sequence[int], unusual: Sequence[int]) -> int | None:
+    """The first unusual reading while a fault was there, unless it was unusual already when it was asked for."""
+    since_ns, until_ns = episode.since_ns, episode.healing_ns
+    if since_ns is None:
+        return None
+    before = [at for at in looked if at < (episode.requested_ns or since_ns)]
+    if before and before[-1] in unusual:
+        return None
+    return next((at for at in unusual if at >= since_ns and (until_ns is None or at <= until_ns)), None)
+
+
+def _over(
+    episode: FaultEpisode, faults: Sequence[FaultEpisode], looked: Sequence[int], unusual: Sequence[int]
+) -> tuple[int | None, bool]:
+    """From when on nothing unusual was read any more, up to the next fault; or when that began, if it came too soon.
+
+    What is open from then on may be the next one's doing, and what is open after two that were there at once may be
+    either's: of those nothing can be said.
+    """
+    healed_ns = episode.healed_ns
+    if healed_ns is None or episode.since_ns is None:
+        return None, False
+    others = [other for other in faults if other is not episode and other.since_ns is not None]
+    later = [other.requested_ns or 0 for other in others if (other.requested_ns or 0) > healed_ns]
+    earlier = [
+        other for other in others if other.healed_ns is not None and other.healed_ns < episode.since_ns
+    ]
+    if len(later) + len(earlier) < len(others):
+        return None, False
+    next_ns = min(later, default=None)
+    after = [at for at in looked if at >= healed_ns and (next_ns is None or at < next_ns)]
+    last = max((at for at in unusual if next_ns is None or at < next_ns), default=None)
+    over = next((at for at in after if last is None or at > last), None)
+    return (next_ns, True) if over is None and next_ns is not None else (over, False)
 
 
 def _between(earlier_ns: int | None, later_ns: int | None) -> float | None:
@@ -163,7 +206,8 @@ def courses_section(found: Sequence[Course]) -> list[str]:
         "wire or told by the machine. It was *noticed* at the first reading with clearly more open orders than steady "
         f"had at its worst (over {BY_CHANCE} more), and *over* at the first of those that never had more again. Open "
         f"orders are read every half second (at worst {polled:.2f} s apart, in the median drill): that is how late "
-        "such a moment may be seen."
+        "such a moment may be seen. Of faults that follow each other each is looked at up to the next: orders that "
+        "were still open then are told as *more than*; what was open before a fault is not charged to it."
     )
     return [
         "## Detection and recovery",

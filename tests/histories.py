@@ -94,15 +94,15 @@ class Drill:
         error: str = "",
         status: int = 202,
         result: Mapping[str, str] | None = None,
-        unclear: bool = False,
+        ended: bool = False,
         **detail: str | int,
     ) -> "Drill":
-        """One request. What is unknown of it is that it was never answered, or that the answer was unclear."""
+        """One request. An unknown one has no end on disk, unless it is `ended`: given up, or answered unclearly."""
         number, self._operations = self._operations, self._operations + 1
         sent_ns = at(at_s + late_ms / 1e3)
         intent = Intent(id=number, name=name, key=key, intended_ns=at(at_s), sent_ns=sent_ns, detail=detail)
         self.recorder.note(Stream.OPERATIONS, intent)
-        if outcome != "unknown" or unclear:
+        if outcome != "unknown" or ended:
             done = Done(
                 id=number,
                 done_ns=sent_ns + round(took_ms * 1e6),
@@ -132,7 +132,9 @@ class Drill:
         *,
         bit: bool = True,
         healed: bool = True,
+        verified: bool = True,
         lapsed: str = "",
+        effect: str = "",
         measured: Mapping[str, float] | None = None,
         record: Mapping[str, Any] | None = None,
     ) -> "Drill":
@@ -153,14 +155,15 @@ class Drill:
 
         note(FaultStage.REQUESTED, 25)
         if not bit:
-            note(FaultStage.FAILED, 26, "it still answers")
+            note(FaultStage.FAILED, 26, effect or "it still answers")
             return self
-        note(FaultStage.ACTIVE, 26, "5 of 5 connections refused", seen=True)
+        note(FaultStage.ACTIVE, 26, effect or "5 of 5 connections refused", seen=True)
         note(FaultStage.HEALING, 45)
         if lapsed:
             note(FaultStage.LAPSED, 45.2, lapsed)
         if healed:
-            note(FaultStage.HEALED, 45.5, "5 of 5 connections answered", seen=True)
+            sentence = "5 of 5 connections answered" if verified else "1 of 5 connections answered"
+            note(FaultStage.HEALED, 45.5, sentence, seen=verified)
         return self
 
     def heartbeat(

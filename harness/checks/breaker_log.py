@@ -6,7 +6,6 @@ that counts: nobody knows what was in its window.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +14,7 @@ from harness.checks.hazard import Hazard
 from harness.errors import ConfigError
 from harness.models.breaker import BreakerState
 from harness.recording.history import History
+from harness.recording.stamps import wall_s
 
 SUCCESS, ERROR, IGNORED = "SUCCESS", "ERROR", "IGNORED_ERROR"
 NOT_PERMITTED, TRANSITION = "NOT_PERMITTED", "STATE_TRANSITION"
@@ -31,7 +31,7 @@ class BreakerEvent:
 
     Attributes:
         kind: resilience4j's name of it.
-        at_s: When it was noted, in seconds since 1970 by the target's wall clock.
+        at_s: When it was noted, in seconds since 1970 by the target's wall clock (UTC, if it names no zone).
         stamp: The same as the target wrote it, for people who look it up. Java adds the zone's name in brackets.
         took_s: How long the call took, to the millisecond; 0 for what is no call that ended.
         change: Of a transition, the old and the new state.
@@ -97,7 +97,7 @@ class BreakerLog:
             change = item["stateTransition"] if item["type"] == TRANSITION else None
             return BreakerEvent(
                 kind=str(item["type"]),
-                at_s=datetime.fromisoformat(stamp.partition("[")[0]).timestamp(),
+                at_s=wall_s(stamp.partition("[")[0]),
                 stamp=stamp,
                 took_s=float(item.get("durationInMs") or 0) / 1000,
                 change=None if change is None else _states(str(change)),

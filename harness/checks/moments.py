@@ -9,10 +9,9 @@ import polars as pl
 from harness.checks import CannotSay
 from harness.checks.silence import SILENCE_MS_MAX, refuse_silence
 from harness.clock import NS_PER_MS, NS_PER_S
-from harness.load.operations import NOT_SENT
 from harness.recording.episodes import FaultEpisode, Span
 from harness.recording.history import History
-from harness.recording.records import Phase
+from harness.recording.records import NOT_SENT, Phase
 
 # What a clock that is being disciplined runs away by in a long drill; somebody who sets it does so by more.
 WALL_DRIFT_NS_MAX = NS_PER_S // 4

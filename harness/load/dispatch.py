@@ -19,10 +19,10 @@ from harness.chance import Chance
 from harness.clock import NS_PER_MS, NS_PER_S, SYSTEM_CLOCK, Clock
 from harness.errors import DrillError
 from harness.load.arrivals import arrival_times_ns
-from harness.load.operations import NOT_SENT, Answer, OwnLimitError, Request, from_record, of_wire_error
+from harness.load.operations import Answer, OwnLimitError, Request, from_record, of_wire_error
 from harness.load.plan import LoadPlan
 from harness.recording.recorder import Recorder
-from harness.recording.records import Done, Intent, Outcome, Stream
+from harness.recording.records import NOT_SENT, Done, Intent, Outcome, Stream
 
 # Enough to see a percentile of, and few enough to be sorted for every look at the state.
 _LATENESSES = 1_000

@@ -17,9 +17,6 @@ import msgspec
 from harness.errors import ConfigError
 from harness.recording.records import Outcome
 
-# How the `error` of an operation begins that the generator itself did not send. It is no doing of the target's.
-NOT_SENT = "not sent: "
-
 
 class NotConnectedError(OSError):
     """No connection was made: not a byte of the request has been written."""

@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import Any
 
 FORMAT_VERSION = 1
+# How the `error` of an operation begins that the generator itself did not send. It is no doing of the target's.
+NOT_SENT = "not sent: "
 
 
 class Stream(StrEnum):

@@ -7,6 +7,7 @@ fewer claims than the run was judged by; each of them may say PASS, and together
 from collections.abc import Sequence
 
 from harness.recording.history import History
+from harness.recording.pairing import unpaired
 from harness.recording.records import Finding
 
 
@@ -17,22 +18,5 @@ def doubts(history: History, findings: Sequence[Finding]) -> list[str]:
         found.append(f"The run did not come to its planned end: {history.run.ended or 'it was cut off'}.")
     if not findings:
         found.append("The run has not been judged. `drill judge` does that.")
-    elif missing := _unanswered(history, {finding.claim for finding in findings}):
-        claims = len(history.run.claims)
-        found.append(
-            f"Only {claims - len(missing)} of {claims} claims have a finding, none has {', '.join(missing)}: judge it "
-            "again with `drill judge`."
-        )
+    found += unpaired(history.run, findings)
     return found
-
-
-def _unanswered(history: History, answered: set[str]) -> list[str]:
-    """The ids of the run's claims that no finding is about."""
-    ids = []
-    for place, record in enumerate(history.run.claims, start=1):
-        fields = record.get("fields")
-        told = fields.get("id") if isinstance(fields, dict) else None
-        ids.append(
-            str(told) if told else f"claim-{place}"
-        )  # as a claim is called that cannot be made any more
-    return [name for name in ids if name not in answered]

@@ -7,8 +7,7 @@ from harness.checks import CannotSay
 from harness.checks.safety import NothingRejectedHappened
 from harness.checks.steady import SteadyAgain, least_drop, share_of
 from harness.errors import ConfigError
-from harness.load.operations import NOT_SENT
-from harness.recording.records import Verdict
+from harness.recording.records import NOT_SENT, Verdict
 from tests.histories import Drill
 
 REJECTED = NothingRejectedHappened(operation="place_order", reading="orders", column="order_id")

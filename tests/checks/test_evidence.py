@@ -11,9 +11,8 @@ from harness.checks.judging import judge
 from harness.checks.load import GeneratorOnTime, KeptUp, LoadReached, UnderLoad
 from harness.checks.machine import DiskCalm, MachineCalm, MachineUncrowded
 from harness.checks.money import ChargedAtMostOnce
-from harness.load.operations import NOT_SENT
 from harness.recording.history import History
-from harness.recording.records import Phase, Verdict
+from harness.recording.records import NOT_SENT, Phase, Verdict
 from tests.histories import LEDGER, STARTS_S, Drill, innocent_drill, innocent_tables
 
 LOAD = LoadReached(phase=Phase.STEADY, rate_per_s=5)

@@ -84,7 +84,7 @@ def recorded(run_dir: Path, requests: list[Request], *, set_by_s: float = 0.0) -
             took_ms=one.took_s * 1e3,
             name="read_order",
             status=one.status or (200 if one.admitted else 429),
-            unclear=one.status > 0,
+            ended=one.status > 0,
             result={name: text for name, text in told.items() if text},
             client="standard-1",
         )

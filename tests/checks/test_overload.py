@@ -15,9 +15,8 @@ from harness.checks.load import LoadReached
 from harness.checks.overload import AcceptedInTime, Goodput, QueueWasFull, RefusedAtOnce
 from harness.checks.recovery import RecoversWithin
 from harness.errors import ConfigError
-from harness.load.operations import NOT_SENT
 from harness.recording.history import History
-from harness.recording.records import Phase, Verdict
+from harness.recording.records import NOT_SENT, Phase, Verdict
 from tests.histories import ORDERS, Drill
 
 CAPACITY_PER_S = 2.0
@@ -362,6 +361,6 @@ def test_a_status_of_a_proxy_that_knows_nothing_is_no_refusal_of_the_target(tmp_
     drill = (
         Drill(tmp_path).operation("refused", 26, "rejected", status=503).reading("rejected", {"COUNT": 1.0})
     )
-    drill.operation("by the proxy", 27, "unknown", status=503, unclear=True)
+    drill.operation("by the proxy", 27, "unknown", status=503, ended=True)
     counted = RefusalsCounted(reading="rejected", operation="", status=503)
     assert counted.check(drill.ended()).verdict is Verdict.PASS

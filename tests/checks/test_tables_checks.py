@@ -15,9 +15,8 @@ from harness.checks.safety import NothingAcknowledgedIsLost, NothingUnaskedHappe
 from harness.checks.saga import UndoneExactly, UndoneInReverse
 from harness.checks.stock import ReservationsMatchOrders, StockConserved
 from harness.errors import ConfigError
-from harness.load.operations import NOT_SENT
 from harness.recording.history import History
-from harness.recording.records import Phase, Verdict
+from harness.recording.records import NOT_SENT, Phase, Verdict
 from tests.checks import crimes
 from tests.checks.crimes import Tables, row_of
 from tests.histories import LEDGER, ORDERS, RESERVATIONS, SAGA_LOG, Drill, innocent_drill, innocent_tables

@@ -13,11 +13,11 @@ from harness.clock import NS_PER_MS, NS_PER_S, SYSTEM_CLOCK, SystemClock
 from harness.errors import ConfigError
 from harness.load.arrivals import Shape, steady
 from harness.load.dispatch import Dispatch, State
-from harness.load.operations import NOT_SENT, Answer, NotConnectedError, OwnLimitError, Request, to_record
+from harness.load.operations import Answer, NotConnectedError, OwnLimitError, Request, to_record
 from harness.load.plan import LoadPlan
 from harness.recording.history import History
 from harness.recording.recorder import Recorder
-from harness.recording.records import Outcome, Phase, PhaseStarted, Stream
+from harness.recording.records import NOT_SENT, Outcome, Phase, PhaseStarted, Stream
 from harness.recording.rundir import extent, stream_path
 from tests.histories import run_info
 from tests.load.calls import Call, Faulty, TwoKinds

@@ -17,9 +17,9 @@ from harness.clock import NS_PER_S, wait_until
 from harness.errors import ExitCode
 from harness.load.arrivals import steady
 from harness.load.generator import LoadError, LoadGenerator, LoadState, argv
-from harness.load.operations import NOT_SENT, to_record
+from harness.load.operations import to_record
 from harness.load.plan import LoadPlan
-from harness.recording.records import Stream
+from harness.recording.records import NOT_SENT, Stream
 from harness.recording.rundir import stream_path
 from harness.stack import Address
 from tests.load.calls import Call, Faulty

@@ -32,8 +32,9 @@ def test_what_was_not_judged_or_only_in_part_is_doubted(tmp_path: Path) -> None:
     history = recorded(tmp_path, claims=(*BOTH, {"broken": True}))
     assert doubts(history, []) == ["The run has not been judged. `drill judge` does that."]
     other = [finding(Verdict.PASS, claim=name) for name in ("one", "another", "claim-3")]
-    [doubt] = doubts(history, other)
-    assert "Only 2 of 3 claims have a finding, none has two" in doubt
+    missing, strange = doubts(history, other)
+    assert "1 of 3 claims, by id: what has no finding is two" in missing
+    assert "is no claim of this run is another" in strange
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from hashlib import sha256
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,44 +13,10 @@ from harness.recording.records import Finding, Stream, Verdict
 from harness.recording.rundir import stream_path, write_findings
 from reports import html
 from tests.histories import Drill, innocent_drill, innocent_tables
+from tests.reports.parsed import Page
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'\x00\x1b[31m\u202e\n& &amp;"
-VOID = {"meta", "input", "br", "line", "rect", "path"}
 QUIET_ATTRIBUTES = re.compile(r"on\w+|src|style|srcdoc|action|formaction|background|poster|data|xlink:href")
-
-
-class Page(HTMLParser):
-    """A page taken apart: its elements with their attributes, and its text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.open: list[str] = []
-        self.words: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return "".join(self.words)
-
-    def all(self, tag: str) -> list[dict[str, str]]:
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 def finding(

@@ -192,6 +192,7 @@ def test_every_chart_is_really_drawn_with_as_many_points_as_there_are_data(
             "median",
             "95th percentile",
             "99th percentile",
+            "gave up or found no connection",
             "lag: total",
             "open work: rows",
         }

@@ -4,10 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.recording.records import Finding, Verdict
+from harness.recording.records import NOT_SENT, Finding, Verdict
 from harness.recording.rundir import read_run, write_findings, write_run
 from reports.claims import headings, shared_evidence
 from reports.page import Page, page_of
+from reports.summary import BAD_TOLD_MAX
 from reports.trails import NAMED_MAX
 from tests.histories import Drill, innocent_drill, innocent_tables
 
@@ -42,7 +43,8 @@ def test_a_pass_says_what_held_while_what_was_broken(tmp_path: Path) -> None:
     assert page.summary.answers[0].intro == "Under “Payment”"
     done = answer(page, "What was done")
     assert done[0] == "20 place_order were sent."
-    assert done[1] == "provider killed, from 26.0 s to 45.5 s: 5 of 5 connections refused."
+    assert done[2].startswith("provider killed, from 26.0 s to 45.0 s; seen to be healed at 45.5 s")
+    assert done[2].endswith("Measured: 5 of 5 connections refused.")
     assert "Operations: 20 ok." in answer(page, "What was seen")
     assert answer(page, "How sure that is")[0] == "The claims rest on 2 conditions: 2 were seen to be met."
     assert answer(page, "How sure that is")[-1].startswith("The recording is whole")
@@ -54,7 +56,7 @@ def test_a_fail_says_which_claim_of_the_guide_is_not_true_and_why(tmp_path: Path
     assert page.summary.sentence == (
         "It is not true that “own holds”: 7 were charged twice. 1 other claim failed too."
     )
-    assert answer(page, "What was seen")[1] == "FAIL: own holds: 7 were charged twice."
+    assert answer(page, "What was seen")[0] == "FAIL: own holds: 7 were charged twice."
 
 
 def test_an_inconclusive_run_says_about_what_nothing_can_be_said(tmp_path: Path) -> None:
@@ -64,14 +66,44 @@ def test_an_inconclusive_run_says_about_what_nothing_can_be_said(tmp_path: Path)
         "Nothing can be said about 1 claim, such as “own holds”: no load ran."
     )
     assert answer(page, "How sure that is")[0] == (
-        "The claims rest on 3 conditions: 2 were seen to be met, 1 of them missing."
+        "The claims rest on 3 conditions: 2 were seen to be met, 1 missing."
     )
 
 
 def test_a_run_without_a_fault_says_what_it_is_for(tmp_path: Path) -> None:
     page = judged(Drill(tmp_path).operation("a", 10), finding())
     assert page.summary.sentence == "All 1 claim held with no fault that had an effect."
-    assert answer(page, "What was done")[1].startswith("Nothing was broken")
+    assert answer(page, "What was done")[-1].startswith("Nothing was broken")
+
+
+def test_nothing_is_said_to_have_held_under_a_fault_that_was_gone(tmp_path: Path) -> None:
+    page = judged(Drill(tmp_path).fault(lapsed="the toxic was gone"), finding())
+    assert page.summary.sentence == "All 1 claim held with “provider killed” gone before the time."
+
+
+def test_a_flood_is_what_was_done_where_nothing_was_broken(tmp_path: Path) -> None:
+    drill = Drill(tmp_path, promised={"rate_per_s": 6, "impact_rate_per_s": 84}).operation("a", 10)
+    page = judged(drill, finding())
+    assert page.summary.sentence == (
+        "All 1 claim held with 84 requests a second asked for in impact instead of 6."
+    )
+
+
+def test_of_many_claims_that_say_nothing_the_own_ones_are_told_and_the_rest_counted(tmp_path: Path) -> None:
+    unsure = [finding(Verdict.INCONCLUSIVE, f"u{number}") for number in range(9)]
+    page = judged(innocent_drill(tmp_path), *unsure, finding(Verdict.INCONCLUSIVE, "own", source="Payment"))
+    seen = [told for told in answer(page, "What was seen") if told.startswith("INCONCLUSIVE")]
+    assert seen[0] == "INCONCLUSIVE: own holds: 3 of 5."
+    assert seen[-1] == f"INCONCLUSIVE: {10 - BAD_TOLD_MAX} other claims, told below."
+    assert len(seen) == BAD_TOLD_MAX + 1
+
+
+def test_evidence_that_can_only_have_made_it_harder_is_counted_apart(tmp_path: Path) -> None:
+    harder = "not seen, which can only have made it harder to hold: the load"
+    page = judged(innocent_drill(tmp_path), finding(evidence=(LOAD, BITE, harder), precision="± 1 ms"))
+    sure = answer(page, "How sure that is")
+    assert sure[0].endswith("2 were seen to be met, 1 not, which can only have made claims harder to hold.")
+    assert sure[1] == "Precision of c: ± 1 ms."
 
 
 def test_a_planted_defect_is_named(tmp_path: Path) -> None:
@@ -91,7 +123,7 @@ def test_fewer_findings_than_claims_are_not_green(tmp_path: Path) -> None:
         innocent_drill(tmp_path), finding(), claims=({"fields": {"id": "c"}}, {"fields": {"id": "two"}})
     )
     assert page.standing.verdict is Verdict.INCONCLUSIVE
-    assert "Only 1 of 2 claims have a finding, none has two" in page.standing.warnings[0]
+    assert "what has no finding is two" in page.standing.warnings[0]
 
 
 def test_a_run_that_was_held_again_says_so_and_is_never_green(tmp_path: Path) -> None:
@@ -136,7 +168,7 @@ def test_a_claim_leads_to_its_operation_and_that_to_what_the_target_wrote_down(t
     assert examples == (("o003", "operation-3"), ("no-such", ""))
     shown = page.operations.shown[0]
     assert (shown.anchor, shown.key, shown.why) == ("operation-3", "o003", "proves c")
-    assert (shown.due_s, shown.latency_ms, shown.outcome) == ("29.000", "20", "ok")
+    assert (shown.due_s, shown.ended, shown.outcome) == ("29.000", "answered after 20 ms", "ok")
     told = {record.reading: record.told for record in shown.records}
     assert told["orders"].startswith("status CANCELLED, total_cents 500")
     assert "stock" not in told
@@ -154,8 +186,28 @@ def test_operations_that_were_not_ok_are_shown_and_many_are_counted(tmp_path: Pa
     assert sum(operation.why == "proves c" for operation in shown) == NAMED_MAX
     assert sum(operation.why == "not ok" for operation in shown) == 40
     assert page.operations.told.startswith(
-        "200 operations were sent. Shown are 100: of 100 that a claim names 60"
+        "200 operations were due. Shown are 100: of 100 that a claim names 60"
     )
+
+
+def test_no_operation_is_said_to_be_answered_that_was_not(tmp_path: Path) -> None:
+    drill = Drill(tmp_path).operation("ok", 30).operation("lost", 31, "unknown")
+    drill.operation("late", 32, "unknown", took_ms=9_000, error="no whole answer within 9 s", ended=True)
+    drill.operation("unsent", 33, "rejected", took_ms=0, error=f"{NOT_SENT}no ports")
+    page = judged(drill, finding())
+    assert {shown.key: shown.ended for shown in page.operations.shown} == {
+        "ok": "answered after 20 ms",
+        "lost": "never answered",
+        "late": "given up after 9000 ms",
+        "unsent": "never sent",
+    }
+    assert [shown.key for shown in page.operations.shown if shown.why == "among the slowest"] == ["ok"]
+    assert page.operations.told.startswith(
+        "4 operations were due, of which the drill itself could not send 1."
+    )
+    seen = answer(page, "What was seen")
+    assert "99 of 100 answers came within 20 ms in impact." in seen
+    assert "Without an answer, and in none of these times: 3 of 4 due in impact." in seen
 
 
 def test_the_page_names_no_place_on_the_machine_and_no_secret(tmp_path: Path) -> None:

@@ -1,13 +1,16 @@
 """What probes saw is drawn by its form, whatever the target is."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
 from reports.axis import axis_of
 from reports.lanes import Lane
-from reports.readings import LANES_MAX, breaker_lanes, figures, reading_lanes, stall_lanes
-from tests.histories import ANCHOR_WALL_NS, Drill
+from reports.readings import LANES_MAX, figures, figures_of, reading_lanes, stall_lanes
+from tests.histories import Drill
 
 
 def lanes(drill: Drill) -> list[Lane]:
@@ -27,6 +30,22 @@ def test_a_table_is_drawn_by_its_rows_and_an_object_by_its_figures() -> None:
     assert list(figures({"total": 3, "group": "g", "deep": {"a": 1}, "on": True})) == [("total", 3.0)]
     assert list(figures(4)) == [("", 4.0)]
     assert list(figures("text")) == list(figures(None)) == []
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3),
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(st.sampled_from(["isr", "lag", "a"]), parts),
+    max_leaves=12,
+)
+
+
+@given(ANY_JSON)
+def test_a_table_that_is_only_counted_counts_the_same(value: Any) -> None:
+    assert list(figures_of(msgspec.json.encode(value))) == list(figures(value))
+
+
+def test_a_reading_that_is_no_json_has_no_figures() -> None:
+    assert list(figures_of(b"[1, 2")) == list(figures_of(b"{")) == []
 
 
 def test_lag_of_partitions_is_summed_and_replicas_are_told_by_the_fewest() -> None:
@@ -67,35 +86,6 @@ def test_processor_time_is_a_share_of_the_time_between_readings(tmp_path: Path) 
 def test_there_is_an_end_to_what_is_drawn(tmp_path: Path) -> None:
     wide = [{f"figure {n}": n + step for n in range(100)} for step in range(3)]
     assert len(lanes(polled(tmp_path, "wide", *wide))) == LANES_MAX
-
-
-def event(at_s: float, change: str | None, **more: Any) -> dict[str, Any]:
-    moment = datetime.fromtimestamp(ANCHOR_WALL_NS / 1e9 + at_s, UTC).isoformat()
-    return {"circuitBreakerName": "paymentService", "creationTime": moment, "stateTransition": change, **more}
-
-
-def test_the_states_of_a_breaker_are_drawn_from_its_events(tmp_path: Path) -> None:
-    events = [
-        event(10, None),
-        event(30, "CLOSED_TO_OPEN"),
-        event(32, "OPEN_TO_HALF_OPEN"),
-        event(33, "HALF_OPEN_TO_CLOSED"),
-    ]
-    history = Drill(tmp_path).reading("breaker_events", events).ended()
-    [lane] = breaker_lanes(history, axis_of(history))
-    assert [(part.name, round(part.start_s), round(part.end_s)) for part in lane.stretches] == [
-        ("CLOSED", 0, 30),
-        ("OPEN", 30, 32),
-        ("HALF OPEN", 32, 33),
-        ("CLOSED", 33, 85),
-    ]
-    assert lane.columns[0][1][33] == "HALF OPEN → CLOSED" or lane.columns[0][1][33] == "CLOSED"
-
-
-def test_events_that_make_no_sense_are_passed_over(tmp_path: Path) -> None:
-    odd = [event(30, "SIDEWAYS"), event(30, "A_TO_B", creationTime="yesterday"), event(1e8, "A_TO_B"), 7]
-    history = Drill(tmp_path).reading("breaker_events", odd).ended()
-    assert list(breaker_lanes(history, axis_of(history))) == []
 
 
 def test_a_machine_that_stood_still_is_drawn_and_one_that_did_not_is_not(tmp_path: Path) -> None:

@@ -83,6 +83,19 @@ def test_a_run_that_was_not_judged_or_cannot_be_read_is_an_error(tmp_path: Path)
     assert "is no run directory" in summary["runs"][1]["warnings"][0]
 
 
+def test_a_claim_without_a_finding_is_green_nowhere(tmp_path: Path) -> None:
+    run_dir = _judged(tmp_path / "r", _finding(Verdict.PASS))
+    claims = tuple({"fields": {"id": name}} for name in ("c-PASS", "never-judged"))
+    write_run(run_dir, replace(read_run(run_dir), claims=claims[:1]))
+    assert machine.report([run_dir])["verdict"] == "PASS"
+    write_run(run_dir, replace(read_run(run_dir), claims=claims))
+    junit.write([run_dir], tmp_path / "junit.xml")
+    assert _suite(tmp_path / "junit.xml").get("errors") == "1"
+    [run] = machine.report([run_dir])["runs"]
+    assert run["verdict"] == "INCONCLUSIVE"
+    assert "what has no finding is never-judged" in run["warnings"][0]
+
+
 def test_a_report_for_programs_holds_every_run_with_its_findings(tmp_path: Path) -> None:
     good = _judged(tmp_path / "good", _finding(Verdict.PASS))
     bad = _judged(tmp_path / "bad", _finding(Verdict.PASS), _finding(Verdict.FAIL))

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.recording.history import History
-from harness.recording.records import PhaseStarted, Stream
+from harness.recording.records import NOT_SENT, Phase, PhaseStarted, Stream
+from reports.answers import Answered, answered_in
 from reports.axis import STEPS_MAX, Axis, axis_of
 from reports.drawing import CANVAS, POINTS_MAX, Drawing, drawn, thinned
 from reports.lanes import Lane, Line, Shape, Stretch, in_steps, number, states_in_steps
@@ -86,22 +89,40 @@ def test_latency_counts_from_when_it_was_due_and_has_gaps_without_answers(tmp_pa
     assert scale == ["100", "1000"]
 
 
+def test_what_has_no_answer_has_no_latency_and_a_lane_of_its_own(tmp_path: Path) -> None:
+    drill = Drill(tmp_path).operation("a", 10, took_ms=20).operation("lost", 10.5, "unknown")
+    drill.operation("gave up", 10.2, "unknown", took_ms=9_000, error="no whole answer within 9 s", ended=True)
+    drill.operation("refused", 10.3, "rejected", took_ms=4_000, error="ConnectionRefusedError")
+    drill.operation("unsent", 10.4, "rejected", took_ms=7_000, error=f"{NOT_SENT}5 requests are under way")
+    drill.operation("failed", 10.6, "unknown", took_ms=300, status=503, ended=True)
+    timeline = timeline_of(drill.ended())
+    assert column(timeline, "latency 99th percentile, ms")[10] == "300"
+    assert drawing(timeline, "Latency").lane.note.startswith("of 2 answers")
+    assert "4 operations had no answer" in drawing(timeline, "Latency").lane.note
+    assert column(timeline, "no answer: gave up or found no connection")[10] == "3"
+    assert column(timeline, "no answer: could not be sent by the drill itself")[10] == "1"
+
+
+def test_where_everything_was_answered_there_is_no_lane_of_what_was_not(tmp_path: Path) -> None:
+    timeline = timeline_of(Drill(tmp_path).operation("a", 10).ended())
+    assert not [drawing for drawing in timeline.drawings if drawing.lane.title.startswith("No answer")]
+    assert "0 operations had no answer" in drawing(timeline, "Latency").lane.note
+
+
+def test_a_percentile_is_the_higher_of_two_answers_and_nothing_between(tmp_path: Path) -> None:
+    drill = Drill(tmp_path).operation("a", 10, took_ms=10).operation("b", 10, took_ms=1_000)
+    history = drill.ended()
+    assert column(timeline_of(history), "latency median, ms")[10] == "1000"
+    assert answered_in(history, Phase.STEADY, 0.5) == Answered(ms=1000, answers=2, without=0)
+    assert answered_in(history, Phase.IMPACT, 0.5) is None
+
+
 def test_phases_and_faults_are_in_the_table_beside_the_figures(tmp_path: Path) -> None:
     timeline = timeline_of(innocent_drill(tmp_path).ended())
     assert [box.name for box in timeline.phases] == ["warm-up", "steady", "impact", "heal", "converge"]
-    [fault] = timeline.faults
-    assert fault.told == "provider killed: from 26.0 s, healed at 45.5 s"
-    assert [fault.start, fault.width] == pytest.approx([30.588, 22.941])
     told = column(timeline, "faults")
-    assert (told[25], told[26], told[45], told[46]) == ("", "provider killed", "provider killed", "")
+    assert (told[25], told[26], told[44], told[46]) == ("", "provider killed", "provider killed", "")
     assert column(timeline, "phase")[44:46] == ["impact", "heal"]
-
-
-def test_a_fault_that_never_bit_is_not_drawn_and_one_that_never_healed_is_to_the_end(tmp_path: Path) -> None:
-    assert timeline_of(Drill(tmp_path / "a").fault(bit=False).ended()).faults == ()
-    [fault] = timeline_of(Drill(tmp_path / "b").fault(healed=False).ended()).faults
-    assert fault.told.endswith("was never seen to be healed")
-    assert fault.start + fault.width == pytest.approx(100)
 
 
 def test_a_recording_of_nothing_is_drawn_as_nothing(tmp_path: Path) -> None:
@@ -117,8 +138,8 @@ def test_a_figure_that_cannot_be_drawn_is_none() -> None:
     assert number(3) == 3.0
 
 
-def test_a_step_tells_its_highest_value_and_every_state_that_it_saw() -> None:
-    assert in_steps(AXIS, [(0.1, 1.0), (0.9, 5.0), (2.0, None), (99.0, 7.0)])[:3] == ("5", "", "")
+def test_a_step_tells_its_lowest_and_highest_value_and_every_state_that_it_saw() -> None:
+    assert in_steps(AXIS, [(0.1, 1.0), (0.9, 5.0), (2.0, None), (99.0, 7.0)])[:3] == ("1 to 5", "", "")
     states = [
         Stretch(name="CLOSED", kind="closed", start_s=0, end_s=1.5),
         Stretch(name="OPEN", kind="open", start_s=1.5, end_s=3),
@@ -126,13 +147,29 @@ def test_a_step_tells_its_highest_value_and_every_state_that_it_saw() -> None:
     assert states_in_steps(AXIS, states)[:4] == ("CLOSED", "CLOSED → OPEN", "OPEN", "")
 
 
-def test_a_long_series_keeps_its_peaks_and_its_gaps() -> None:
-    points: list[tuple[float, float | None]] = [(float(n), 1.0) for n in range(10_000)]
-    points[1234], points[5678] = (1234.0, 99.0), (5678.0, None)
+def test_a_long_series_keeps_its_peaks_its_dips_and_its_gaps() -> None:
+    points: list[tuple[float, float | None]] = [(float(n), 3.0) for n in range(10_000)]
+    points[1234], points[5678], points[7777] = (1234.0, 99.0), (5678.0, None), (7777.0, 0.0)
     kept = list(thinned(points))
     assert len(kept) <= POINTS_MAX + 2
-    assert (1234.0, 99.0) in kept
-    assert any(value is None for _, value in kept)
+    assert {(1234.0, 99.0), (5678.0, None), (7777.0, 0.0)} <= set(kept)
+    assert kept == sorted(kept, key=lambda point: point[0])
+
+
+def test_a_short_series_is_drawn_whole() -> None:
+    points: list[tuple[float, float | None]] = [(float(n), float(n % 7)) for n in range(POINTS_MAX)]
+    assert list(thinned(points)) == points
+
+
+@given(st.lists(st.none() | st.floats(-1e6, 1e6), min_size=POINTS_MAX, max_size=3 * POINTS_MAX))
+@settings(max_examples=30, deadline=None)
+def test_thinning_loses_neither_extreme_whatever_the_series(values: list[float | None]) -> None:
+    kept = [value for _, value in thinned([(float(n), value) for n, value in enumerate(values)])]
+    assert len(kept) <= POINTS_MAX + 3
+    assert (None in kept) == (None in values)
+    known = [value for value in values if value is not None]
+    if known:
+        assert {min(known), max(known)} <= set(kept)
 
 
 def test_stacked_bars_lie_on_each_other_and_within_the_drawing() -> None:
