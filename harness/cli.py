@@ -120,7 +120,8 @@ def judge(run_dir: flags.RunDir, json: flags.Json = False) -> None:
 
     RUN_DIR is the folder of one run, as `drill run` printed it.
     """
-    from harness.reporting import as_data, judge_again, print_judgement  # noqa: PLC0415
+    from harness.judgement import as_data  # noqa: PLC0415
+    from harness.judging_again import judge_again, print_judgement  # noqa: PLC0415
 
     judgement = judge_again(run_dir)
     code = print_judgement(judgement)

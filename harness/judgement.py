@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.errors import DrillError, ExitCode
 from harness.recording.records import Finding, Verdict
@@ -28,6 +29,18 @@ class Judgement:
     run_dir: Path
     replay: str
     superseded: bool = False
+
+
+def as_data(judgement: Judgement) -> dict[str, Any]:
+    """A judgement for machines."""
+    return {
+        "scenario": judgement.scenario,
+        "verdict": judgement.verdict,
+        "superseded": judgement.superseded,
+        "run_dir": str(judgement.run_dir),
+        "replay": judgement.replay,
+        "findings": judgement.findings,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
