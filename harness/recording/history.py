@@ -19,7 +19,7 @@ from harness.recording.episodes import FaultEpisode, Span, fault_episodes, phase
 from harness.recording.operations import load_operations
 from harness.recording.readings import Observed, ReadingIndex, ReadingLine
 from harness.recording.records import FaultNoted, Phase, PhaseStarted, RunInfo, Stall, Stream
-from harness.recording.rundir import COMPLETED, digest, extent, read_records, read_run, stream_path
+from harness.recording.rundir import COMPLETED, Extent, digest, extent, read_records, read_run, stream_path
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,13 +33,13 @@ class History:
         self.run = run
         self._damage: dict[Stream, list[str]] = {stream: [] for stream in Stream}
         self._watchers: list[set[Stream]] = []
-        self._whole_bytes: dict[Stream, int | None] = {
+        self._extents: dict[Stream, Extent | None] = {
             stream: self._size_up(stream) for stream in Stream if stream is not Stream.FINDINGS
         }
         with ThreadPoolExecutor(1) as beside:  # digests take as long as counting, and nothing waits for them
             changed = {
                 stream: beside.submit(self._was_changed, stream)
-                for stream in self._whole_bytes
+                for stream in self._extents
                 if not self._damage[stream]
             }
             self._operations = self._columns(Stream.OPERATIONS)
@@ -178,8 +178,8 @@ class History:
         for watcher in self._watchers:
             watcher.add(stream)
 
-    def _size_up(self, stream: Stream) -> int | None:
-        """How many bytes of a stream are whole lines; None without a file. Notes what is missing."""
+    def _size_up(self, stream: Stream) -> Extent | None:
+        """How much of a stream is there; None without a file. Notes what is missing."""
         promised = self.run.lines.get(stream.value, 0 if self.run.lines else None)
         path = stream_path(self.run_dir, stream)
         found = extent(path)
@@ -195,23 +195,21 @@ class History:
             damage.append(f"{promised - found.lines} of {promised} lines are missing")
         elif promised is not None and found.lines > promised:
             damage.append(f"{found.lines - promised} lines came after the run had ended")
-        return found.whole_bytes
+        return found
 
     def _was_changed(self, stream: Stream) -> bool:
         recorded = self.run.digests.get(stream.value, "")
         return bool(recorded) and digest(stream_path(self.run_dir, stream)) != recorded
 
     def _columns(self, stream: Stream) -> pl.DataFrame:
-        operations, damage = load_operations(
-            stream_path(self.run_dir, stream), self._whole_bytes[stream] or 0
-        )
+        operations, damage = load_operations(stream_path(self.run_dir, stream), self._extents[stream])
         self._damage[stream] += damage
         return operations
 
     def _assembled(
         self, stream: Stream, kind: type[R], assemble: Callable[[list[R]], tuple[T, list[str]]]
     ) -> T:
-        if self._whole_bytes[stream] is None:
+        if self._extents[stream] is None:
             return assemble([])[0]
         records, broken = read_records(self.run_dir, stream, kind)
         assembled, damage = assemble(records)
@@ -220,7 +218,7 @@ class History:
 
     def _indexed(self, stream: Stream) -> ReadingIndex:
         path = stream_path(self.run_dir, stream)
-        if self._whole_bytes[stream] is None:
+        if self._extents[stream] is None:
             return ReadingIndex(path, ())
         index, damage = ReadingIndex.build(path)
         self._damage[stream] += damage
