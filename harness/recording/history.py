@@ -6,13 +6,14 @@ directory lacks a file. What is wrong is noted as damage to the stream it was fo
 watches which streams a claim looks at: a claim that leans on a damaged one is never green.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import polars as pl
 
 from harness.recording.episodes import FaultEpisode, Span, fault_episodes, phase_spans
@@ -129,9 +130,14 @@ class History:
         return self._readings.final(probe)
 
     def reading_text(self, line: ReadingLine) -> bytes:
-        """The JSON text of one reading's value, for who wants columns of a large one."""
+        """The JSON text of one reading's value."""
         self._touch(Stream.READINGS)
         return self._readings.text(line)
+
+    def reading_rows(self, line: ReadingLine) -> Sequence[msgspec.Raw] | None:
+        """The JSON text of each item of one reading's value, for who wants columns; None if it is no list."""
+        self._touch(Stream.READINGS)
+        return self._readings.rows(line)
 
     @property
     def wall_offset_ns(self) -> int:
