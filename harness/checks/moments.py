@@ -105,4 +105,4 @@ def on_run_clock(history: History, wall_ms: pl.Expr) -> pl.Expr:
 
 def was_sent() -> pl.Expr:
     """Whether an operation left the generator: what it could not send itself says nothing about the target."""
-    return ~pl.col("error").cast(pl.String).str.starts_with(NOT_SENT)
+    return ~pl.col("error").cat.starts_with(NOT_SENT)
