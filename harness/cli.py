@@ -118,7 +118,8 @@ def judge(run_dir: flags.RunDir, json: flags.Json = False) -> None:
     put there. Exit code 0: PASS. 1: FAIL. 3: INCONCLUSIVE, also of a recording that is not whole. 2: there is no run
     that can be read.
     """
-    from harness.reporting import as_data, judge_again, print_judgement  # noqa: PLC0415
+    from harness.judgement import as_data  # noqa: PLC0415
+    from harness.judging_again import judge_again, print_judgement  # noqa: PLC0415
 
     judgement = judge_again(run_dir)
     code = print_judgement(judgement)

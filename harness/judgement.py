@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.errors import DrillError, ExitCode
 from harness.recording.records import Finding, Verdict
@@ -30,6 +31,19 @@ class Judgement:
     replay: str
     superseded: bool = False
     doubts: tuple[str, ...] = ()
+
+
+def as_data(judgement: Judgement) -> dict[str, Any]:
+    """A judgement for machines."""
+    return {
+        "scenario": judgement.scenario,
+        "verdict": judgement.verdict,
+        "superseded": judgement.superseded,
+        "warnings": judgement.doubts,
+        "run_dir": str(judgement.run_dir),
+        "replay": judgement.replay,
+        "findings": judgement.findings,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

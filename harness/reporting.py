@@ -1,24 +1,19 @@
 """What `drill` says at the end, to people and to machines."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from harness.catalogue import ScenarioInfo
-from harness.checks.judging import judge, weighed
-from harness.console import MARKS, STYLES, ConsoleNarrator, complain, say, say_whole, terminal
+from harness.console import MARKS, STYLES, say, say_whole, terminal
 from harness.detection import Detection
 from harness.doctor import Diagnosis
-from harness.errors import DrillError, ExitCode, RecordingError
-from harness.judgement import EXIT_CODES, Judgement, Trouble
+from harness.errors import DrillError, ExitCode
+from harness.judgement import Trouble, as_data
 from harness.outcome import SessionOutcome
-from harness.patience import patiently
-from harness.recording.history import History
 from harness.recording.records import Verdict
-from harness.recording.rundir import RUN_FILE, write_findings
 from harness.report_files import pages_of
 from harness.stack.embedded.detached import DetachedStack
 from harness.stack.embedded.sources import Source
@@ -59,19 +54,6 @@ def refused_data(error: DrillError) -> dict[str, Any]:
     return session_data(SessionOutcome(code=error.exit_code, troubles=(trouble,)))
 
 
-def as_data(judgement: Judgement) -> dict[str, Any]:
-    """A judgement for machines."""
-    return {
-        "scenario": judgement.scenario,
-        "verdict": judgement.verdict,
-        "superseded": judgement.superseded,
-        "warnings": judgement.doubts,
-        "run_dir": str(judgement.run_dir),
-        "replay": judgement.replay,
-        "findings": judgement.findings,
-    }
-
-
 def print_summary(console: Console, outcome: SessionOutcome) -> None:
     """Print what became of everything that was selected."""
     if not outcome.judgements and not outcome.skipped:
@@ -110,50 +92,6 @@ def print_summary(console: Console, outcome: SessionOutcome) -> None:
 def _print_row(console: Console, mark: str, word: str, name: str, told: str, style: str) -> None:
     row = Text.assemble((f"{mark} {word:<12}", style), "  ", name, "  ", (told, "dim"))
     say(console, row, indent=2, hanging=16)
-
-
-def judge_again(run_dir: Path) -> Judgement:
-    """Judge a recording from disk and put the findings beside it, where that can be done.
-
-    Raises:
-        RecordingError: It is not a run directory, or cannot be read.
-    """
-    try:
-        inside = [] if (run_dir / RUN_FILE).exists() else sorted(run_dir.glob(f"*/{RUN_FILE}"))
-    except OSError as error:
-        raise RecordingError(f"{str(run_dir)[:200]} cannot be looked into: {error.strerror}.") from error
-    if inside:
-        raise RecordingError(
-            f"{run_dir} is a whole session: name one of its runs, {' or '.join(str(run.parent) for run in inside)}."
-        )
-    with patiently(terminal(), f"judging {run_dir} …"):
-        history = History.load(run_dir)
-        findings = judge(history)
-    verdict, doubts = weighed(history, findings)
-    for doubt in doubts:
-        complain(terminal(), f"every claim holds, and against the recording speaks: {doubt}")
-    try:
-        write_findings(run_dir, findings)
-    except (
-        RecordingError
-    ) as error:  # an archive, or a disk that is full by now: the verdict does not depend on it
-        complain(terminal(), f"the findings are only told, not kept beside the recording: {error.__cause__}")
-    return Judgement(
-        scenario=history.run.scenario,
-        verdict=verdict,
-        doubts=doubts,
-        findings=findings,
-        run_dir=run_dir,
-        replay=history.run.replay,
-    )
-
-
-def print_judgement(judgement: Judgement) -> ExitCode:
-    """Print one judgement for people; the exit code that belongs to it."""
-    ConsoleNarrator(terminal()).judged(
-        judgement.scenario, judgement.verdict, judgement.findings, judgement.run_dir, judgement.replay
-    )
-    return EXIT_CODES[judgement.verdict]
 
 
 def print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:

@@ -18,12 +18,12 @@ import pytest
 from harness import cli
 from harness.chance import Chance
 from harness.errors import ConfigError, ExitCode
+from harness.judging_again import judge_again
 from harness.proven import baseline_of
 from harness.recording.records import Stream, Verdict
 from harness.recording.rundir import read_run, stream_path, write_findings, write_run
 from harness.recording.session_standing import session_standing
 from harness.recording.sessions import JudgedRun, SessionInfo, write_session
-from harness.reporting import judge_again
 from scenarios.claims import universal
 from scenarios.large_run import PHASES
 from tests.histories import STARTS_S, Drill, innocent_tables

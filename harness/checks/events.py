@@ -41,9 +41,10 @@ class AppliedInOrder:
         if events[self.seq].n_unique() < events.height:
             raise CannotSay(f"{self.seq!r} of {self.reading!r} repeats: the order of application is not told")
         doubled = events.filter(pl.col(self.event).is_duplicated())
-        step = pl.col(self.version).diff().over(self.key)
-        wanted = pl.when(step.is_null()).then(pl.col(self.version) - self.first_version + 1).otherwise(step)
-        applied = events.sort(self.seq).with_columns(wanted.alias("step"))
+        first = pl.col(self.key).ne_missing(pl.col(self.key).shift())  # of its order
+        version = pl.col(self.version)
+        step = pl.when(first).then(version - self.first_version + 1).otherwise(version.diff())
+        applied = events.sort(self.key, self.seq).with_columns(step.alias("step"))
         backwards = applied.filter(pl.col("step") < 1)
         skipped = applied.filter(pl.col("step") > 1)
         wrong = [key for part in (doubled, backwards, skipped) for key in keys(part[self.key])]

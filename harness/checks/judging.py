@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.checks import CannotSay, Claim, Conclusion, Evidence, Kind, Missing, Seen, from_record
 from harness.checks.evidence import unspoken
+from harness.checks.lookout import Lookout, broke
 from harness.errors import ConfigError, RecordingError
 from harness.recording.history import History
 from harness.recording.records import Finding, Verdict
@@ -32,12 +33,13 @@ def judge(history: History, claims: Sequence[Claim] | None = None) -> tuple[Find
     Raises:
         ConfigError: Two claims have the same id.
     """
+    lookout = Lookout(history)
     if claims is None:
         findings = tuple(
-            _judge_record(record, history, place) for place, record in enumerate(history.run.claims, start=1)
+            _judge_record(record, lookout, place) for place, record in enumerate(history.run.claims, start=1)
         )
     else:
-        findings = tuple(_judge_one(claim, history) for claim in claims)
+        findings = tuple(_judge_one(claim, lookout) for claim in claims)
     ids = [finding.claim for finding in findings]
     if twice := sorted({name for name in ids if ids.count(name) > 1}):
         raise ConfigError(
@@ -62,14 +64,14 @@ def weighed(history: History, findings: Sequence[Finding]) -> tuple[Verdict, tup
     return (Verdict.INCONCLUSIVE if against else verdict), against
 
 
-def _judge_record(record: Mapping[str, Any], history: History, place: int) -> Finding:
+def _judge_record(record: Mapping[str, Any], lookout: Lookout, place: int) -> Finding:
     try:
         claim = from_record(record)
         if not isinstance(claim, Claim):
             raise RecordingError(f"wanted a claim in run.json, got {type(claim).__name__}")
     except RecordingError as error:
         return _unmade(record, str(error), place)
-    return _judge_one(claim, history)
+    return _judge_one(claim, lookout)
 
 
 def _unmade(record: Mapping[str, Any], why: str, place: int) -> Finding:
@@ -84,14 +86,14 @@ def _unmade(record: Mapping[str, Any], why: str, place: int) -> Finding:
     )
 
 
-def _judge_one(claim: Claim, history: History) -> Finding:
+def _judge_one(claim: Claim, lookout: Lookout) -> Finding:
+    history = lookout.history
     with history.watched() as looked_at:
         conclusion = _concluded(claim, history)
-        weighed = [
-            (evidence, _looked_for(evidence, history))
-            for evidence in _evidence(claim, history)
-            if _bears_on(evidence, claim)
-        ]
+        evidences = _evidence(claim, history)
+    looks = [(evidence, lookout.look(evidence)) for evidence in evidences if _bears_on(evidence, claim)]
+    weighed = [(evidence, look.seen) for evidence, look in looks]
+    looked_at = looked_at.union(*(look.streams for _, look in looks))
     obstacles = [
         seen.sentence for evidence, seen in weighed if not seen.ok and _is_obstacle(evidence, conclusion)
     ]
@@ -108,7 +110,7 @@ def _judge_one(claim: Claim, history: History) -> Finding:
         evidence=(
             *(_told(evidence, seen, conclusion) for evidence, seen in weighed),
             *(  # looked for only to be told: what is damaged there does not touch the claim
-                f"not needed by a {claim.kind.value} claim: {_looked_for(evidence, history).sentence}"
+                f"not needed by a {claim.kind.value} claim: {lookout.look(evidence).seen.sentence}"
                 for evidence in claim.counts_only_if
                 if not _bears_on(evidence, claim)
             ),
@@ -140,20 +142,7 @@ def _concluded(claim: Claim, history: History) -> Conclusion:
     except CannotSay as why:
         return Conclusion(verdict=Verdict.INCONCLUSIVE, because=str(why))
     except Exception as error:  # noqa: BLE001 - a checker that breaks proves nothing, and stops no other
-        return Conclusion(verdict=Verdict.INCONCLUSIVE, because=_broke(claim.check, error))
-
-
-def _looked_for(evidence: Evidence, history: History) -> Seen:
-    try:
-        return evidence.seen(history)
-    except CannotSay as why:
-        return Seen(ok=False, sentence=str(why))
-    except Exception as error:  # noqa: BLE001 - as above
-        return Seen(ok=False, sentence=_broke(evidence, error))
-
-
-def _broke(part: object, error: Exception) -> str:
-    return f"{type(part).__name__} itself broke: {type(error).__name__}: {error}"
+        return Conclusion(verdict=Verdict.INCONCLUSIVE, because=broke(claim.check, error))
 
 
 def _bears_on(evidence: Evidence, claim: Claim) -> bool:

@@ -134,4 +134,4 @@ def wall_ahead_ns(history: History, span: Span) -> tuple[int, int]:
 
 def was_sent() -> pl.Expr:
     """Whether an operation left the generator: what it could not send itself says nothing about the target."""
-    return ~pl.col("error").cast(pl.String).str.starts_with(NOT_SENT)
+    return ~pl.col("error").cat.starts_with(NOT_SENT)

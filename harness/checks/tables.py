@@ -11,14 +11,14 @@ from weakref import WeakKeyDictionary
 import polars as pl
 
 from harness.checks import CannotSay
+from harness.checks.columns import parsed
 from harness.recording.history import History
-from harness.recording.readings import ReadingLine
 
 # JSON numbers beyond this have lost their last digits on the way.
 WHOLE_MAX = 2**53 - 1
 
-# Many claims ask for the same columns of the same table, and parsing is what takes the time. By reading and type.
-_PARSED: WeakKeyDictionary[History, dict[tuple[str, str, str], pl.Series]] = WeakKeyDictionary()
+# Many claims ask for the same columns of the same table. By reading, name and type of the column.
+_CHECKED: WeakKeyDictionary[History, dict[tuple[str, str, str], pl.Series]] = WeakKeyDictionary()
 
 
 def final_table(history: History, reading: str, columns: Mapping[str, Any]) -> pl.DataFrame:
@@ -38,12 +38,14 @@ def final_table(history: History, reading: str, columns: Mapping[str, Any]) -> p
         errors = [seen.error for seen in history.reading_lines(reading) if seen.final and seen.error]
         why = errors[-1] if errors else "it never looked"
         raise CannotSay(f"there is no final reading of {reading!r} ({why})")
-    parsed = _PARSED.setdefault(history, {})
+    checked = _CHECKED.setdefault(history, {})
     asked = {name: (reading, name, str(kind)) for name, kind in columns.items()}
-    if missing := {name: kind for name, kind in columns.items() if asked[name] not in parsed}:
-        table = _parsed(history, line, missing)
-        parsed.update({asked[name]: table[name] for name in missing})
-    return pl.DataFrame([parsed[key] for key in asked.values()])
+    if missing := {name: kind for name, kind in columns.items() if asked[name] not in checked}:
+        # A price of 12.5 cents has to be seen to be refused.
+        wide = {name: pl.Float64 if kind == pl.Int64 else kind for name, kind in missing.items()}
+        table = _checked(parsed(history, line, wide), reading, missing)
+        checked.update({asked[name]: table[name] for name in missing})
+    return pl.DataFrame([checked[key] for key in asked.values()])
 
 
 def named_table(history: History, reading: str, **columns: tuple[str, Any]) -> pl.DataFrame:
@@ -61,19 +63,8 @@ def named_table(history: History, reading: str, **columns: tuple[str, Any]) -> p
     return table.select(pl.col(theirs).alias(ours) for ours, (theirs, _) in columns.items())
 
 
-def _parsed(history: History, line: ReadingLine, columns: Mapping[str, Any]) -> pl.DataFrame:
-    reading = line.probe
-    text = history.reading_text(line)
-    if not text.lstrip().startswith(b"["):
-        raise CannotSay(f"the final reading of {reading!r} is no list of rows: {text[:40]!r}")
-    wide = {name: pl.Float64 if kind == pl.Int64 else kind for name, kind in columns.items()}
-    try:
-        table = pl.read_json(text, schema=wide)
-    except pl.exceptions.PolarsError as error:
-        raise CannotSay(
-            f"the final reading of {reading!r} is no list of rows with {', '.join(columns)}: "
-            f"{str(error).splitlines()[0]}"
-        ) from error
+def _checked(table: pl.DataFrame, reading: str, columns: Mapping[str, Any]) -> pl.DataFrame:
+    """The table, if no value is missing and whole numbers are whole."""
     for name, kind in columns.items():
         if missing := table[name].null_count():
             raise CannotSay(f"{missing} of {table.height} rows of {reading!r} have no {name!r}")

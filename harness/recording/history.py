@@ -6,13 +6,14 @@ directory lacks a file. What is wrong is noted as damage to the stream it was fo
 watches which streams a claim looks at: a claim that leans on a damaged one is never green.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import polars as pl
 
 from harness.recording.clock_jumps import jumps
@@ -20,7 +21,7 @@ from harness.recording.episodes import FaultEpisode, Span, fault_episodes, phase
 from harness.recording.operations import load_operations
 from harness.recording.readings import Observed, ReadingIndex, ReadingLine
 from harness.recording.records import FaultNoted, Phase, PhaseStarted, RunInfo, Stall, Stream
-from harness.recording.rundir import COMPLETED, digest, extent, read_records, read_run, stream_path
+from harness.recording.rundir import COMPLETED, Extent, digest, extent, read_records, read_run, stream_path
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -34,13 +35,13 @@ class History:
         self.run = run
         self._damage: dict[Stream, list[str]] = {stream: [] for stream in Stream}
         self._watchers: list[set[Stream]] = []
-        self._whole_bytes: dict[Stream, int | None] = {
+        self._extents: dict[Stream, Extent | None] = {
             stream: self._size_up(stream) for stream in Stream if stream is not Stream.FINDINGS
         }
         with ThreadPoolExecutor(1) as beside:  # digests take as long as counting, and nothing waits for them
             changed = {
                 stream: beside.submit(self._was_changed, stream)
-                for stream in self._whole_bytes
+                for stream in self._extents
                 if not self._damage[stream]
             }
             self._operations = self._columns(Stream.OPERATIONS)
@@ -132,9 +133,14 @@ class History:
         return self._readings.final(probe)
 
     def reading_text(self, line: ReadingLine) -> bytes:
-        """The JSON text of one reading's value, for who wants columns of a large one."""
+        """The JSON text of one reading's value."""
         self._touch(Stream.READINGS)
         return self._readings.text(line)
+
+    def reading_rows(self, line: ReadingLine) -> Sequence[msgspec.Raw] | None:
+        """The JSON text of each item of one reading's value, for who wants columns; None if it is no list."""
+        self._touch(Stream.READINGS)
+        return self._readings.rows(line)
 
     @property
     def wall_offset_ns(self) -> int:
@@ -181,8 +187,8 @@ class History:
         for watcher in self._watchers:
             watcher.add(stream)
 
-    def _size_up(self, stream: Stream) -> int | None:
-        """How many bytes of a stream are whole lines; None without a file. Notes what is missing."""
+    def _size_up(self, stream: Stream) -> Extent | None:
+        """How much of a stream is there; None without a file. Notes what is missing."""
         promised = self.run.lines.get(stream.value, 0 if self.run.lines else None)
         path = stream_path(self.run_dir, stream)
         found = extent(path)
@@ -198,7 +204,7 @@ class History:
             damage.append(f"{promised - found.lines} of {promised} lines are missing")
         elif promised is not None and found.lines > promised:
             damage.append(f"{found.lines - promised} lines came after the run had ended")
-        return found.whole_bytes
+        return found
 
     def _was_changed(self, stream: Stream) -> bool:
         recorded = self.run.digests.get(stream.value, "")
@@ -229,16 +235,14 @@ class History:
         }
 
     def _columns(self, stream: Stream) -> pl.DataFrame:
-        operations, damage = load_operations(
-            stream_path(self.run_dir, stream), self._whole_bytes[stream] or 0
-        )
+        operations, damage = load_operations(stream_path(self.run_dir, stream), self._extents[stream])
         self._damage[stream] += damage
         return operations
 
     def _assembled(
         self, stream: Stream, kind: type[R], assemble: Callable[[list[R]], tuple[T, list[str]]]
     ) -> T:
-        if self._whole_bytes[stream] is None:
+        if self._extents[stream] is None:
             return assemble([])[0]
         records, broken = read_records(self.run_dir, stream, kind)
         assembled, damage = assemble(records)
@@ -247,7 +251,7 @@ class History:
 
     def _indexed(self, stream: Stream) -> ReadingIndex:
         path = stream_path(self.run_dir, stream)
-        if self._whole_bytes[stream] is None:
+        if self._extents[stream] is None:
             return ReadingIndex(path, ())
         index, damage = ReadingIndex.build(path)
         self._damage[stream] += damage

@@ -16,7 +16,7 @@ import polars as pl
 
 from harness.clock import NS_PER_S
 from harness.recording.records import Outcome
-from harness.recording.rundir import UNREADABLE
+from harness.recording.rundir import UNREADABLE, Extent
 
 # A piece is held once for each reader, and several times over while it is parsed.
 PIECE_BYTES = 1 << 24
@@ -62,43 +62,57 @@ class _Line(msgspec.Struct):
     result: dict[str, object] = {}
 
 
-def load_operations(path: Path, whole_bytes: int) -> tuple[pl.DataFrame, list[str]]:
+def load_operations(path: Path, found: Extent | None) -> tuple[pl.DataFrame, list[str]]:
     """Merge the intents and outcomes of an `operations` stream.
 
     Args:
         path: The stream's file.
-        whole_bytes: How much of it are whole lines.
+        found: How much of it are whole lines, None without a file.
 
     Returns:
         A frame in the order of the intents and what was wrong with the file. Columns: `id`, `name`, `key`,
         `intended_ns`, `sent_ns`, `done_ns` (null without an answer), `outcome` ("unknown" without an
         answer), `status`, `error`, and `detail` and `result` as JSON text.
     """
-    broken = 0
+    found = found or Extent(lines=0, whole_bytes=0, torn_bytes=0)
     intents, dones = [_intents(pl.DataFrame(schema=_LINE))], [_dones(pl.DataFrame(schema=_LINE))]
     with ThreadPoolExecutor(READERS) as readers:  # one reads from disk while the other's piece is parsed
-        for intent, done, unreadable in readers.map(partial(_read, path), _pieces(path, whole_bytes)):
+        for intent, done in readers.map(partial(_read, path), _pieces(path, found.whole_bytes)):
             intents.append(intent)
             dones.append(done)
-            broken += unreadable
     intent, done = pl.concat(intents), pl.concat(dones)
     damage = []
-    if broken:
+    # Counted and not told by the parser, which passes over empty lines.
+    if broken := found.lines - intent.height - done.height:
         damage.append(f"{broken} lines could not be read and were left out")
     intent, twice_sent = _first_of_each_id(intent)
     done, twice_done = _first_of_each_id(done)
     if twice_sent or twice_done:
         damage.append(f"{twice_sent + twice_done} lines repeat the id of an earlier one and were left out")
-    orphans = done.join(intent, on="id", how="anti").height
+    operations = _merged(intent, done)
+    # Of an outcome the moment is always known, so it is there as often as an outcome found its intent.
+    orphans = done.height - operations["done_ns"].count()
     if orphans:
         damage.append(f"{orphans} outcomes belong to no operation")
-    operations = intent.join(done, on="id", how="left", maintain_order="left").with_columns(
-        pl.col("outcome").fill_null(Outcome.UNKNOWN.value),
-        pl.col("status").fill_null(0),
-        pl.col("error").fill_null(""),
-        pl.col("result").fill_null("{}"),
-    )
     return operations, damage + _clock_damage(operations)
+
+
+def _merged(intent: pl.DataFrame, done: pl.DataFrame) -> pl.DataFrame:
+    """Each intent with its outcome, in the order of the intents.
+
+    What is sorted is joined in a twentieth of the time, and ids nearly are. No id may occur twice on a side.
+    """
+    merged = intent.with_row_index("place").sort("id").join(done.sort("id"), on="id", how="left")
+    return (
+        merged.sort("place")
+        .drop("place")
+        .with_columns(
+            pl.col("outcome").fill_null(Outcome.UNKNOWN.value),
+            pl.col("status").fill_null(0),
+            pl.col("error").fill_null(""),
+            pl.col("result").fill_null("{}"),
+        )
+    )
 
 
 def _pieces(path: Path, whole_bytes: int) -> Iterator[tuple[int, int]]:
@@ -115,16 +129,14 @@ def _pieces(path: Path, whole_bytes: int) -> Iterator[tuple[int, int]]:
             begin = end
 
 
-def _read(path: Path, piece: tuple[int, int]) -> tuple[pl.DataFrame, pl.DataFrame, int]:
-    """The intents and the outcomes of a piece, and how many of its lines are neither."""
+def _read(path: Path, piece: tuple[int, int]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The intents and the outcomes of a piece."""
     begin, end = piece
     with path.open("rb") as file:
         file.seek(begin)
         text = file.read(end - begin)
     lines = _parse(text)
-    intents, dones = _intents(lines), _dones(lines)
-    # Counted and not told by the parser, which passes over empty lines.
-    return intents, dones, text.count(b"\n") - intents.height - dones.height
+    return _intents(lines), _dones(lines)
 
 
 def _parse(piece: bytes) -> pl.DataFrame:

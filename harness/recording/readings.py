@@ -50,6 +50,10 @@ class _Head(msgspec.Struct):
     error: str = ""
 
 
+class _Rows(msgspec.Struct):
+    value: list[msgspec.Raw]
+
+
 class ReadingIndex:
     """Every reading of a run, by probe and in the order of time."""
 
@@ -110,9 +114,19 @@ class ReadingIndex:
 
     def text(self, line: ReadingLine) -> bytes:
         """The value's JSON text, read from disk."""
+        return bytes(msgspec.json.decode(self._content(line), type=_Head).value)
+
+    def rows(self, line: ReadingLine) -> list[msgspec.Raw] | None:
+        """The JSON text of each item of a value that is a list, read from disk; None if it is none."""
+        try:
+            return msgspec.json.decode(self._content(line), type=_Rows).value
+        except msgspec.ValidationError:
+            return None
+
+    def _content(self, line: ReadingLine) -> bytes:
         with self._path.open("rb") as file:
             file.seek(line.offset)
-            return bytes(msgspec.json.decode(file.read(line.length), type=_Head).value)
+            return file.read(line.length)
 
     def value(self, line: ReadingLine) -> Any:
         """The value as Python objects; None if its text cannot be parsed."""

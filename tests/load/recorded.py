@@ -13,6 +13,6 @@ def operations(run_dir: Path) -> list[dict[str, Any]]:
     path = stream_path(run_dir, Stream.OPERATIONS)
     found = extent(path)
     assert found is not None, "there is no recording"
-    rows, damage = load_operations(path, found.whole_bytes)
+    rows, damage = load_operations(path, found)
     assert damage == []
     return rows.sort("id").to_dicts()

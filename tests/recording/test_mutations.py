@@ -14,9 +14,9 @@ import pytest
 
 from harness.chance import Chance
 from harness.errors import ExitCode, RecordingError
+from harness.judging_again import judge_again
 from harness.recording.records import Stream, Verdict
 from harness.recording.rundir import read_run, stream_path, write_run
-from harness.reporting import judge_again
 from scenarios.claims import universal
 from scenarios.large_run import PHASES
 from tests.histories import Drill, innocent_tables
