@@ -108,7 +108,7 @@ def test_a_run_that_was_held_again_is_no_part_of_it(tmp_path: Path) -> None:
         ({"target": "another"}, "several targets: another, shop"),
         ({"ended": "aborted: x"}, "two proves nothing as it is recorded in .*: "),
         ({"scenario": "one"}, "holds one twice"),
-        ({"claims": ({"fields": {"id": "b"}},)}, "none has b"),
+        ({"claims": ({"fields": {"id": "b"}},)}, "what has no finding is b"),
         ({"ended": "", "lines": {}}, "operations: the file is missing"),
         ({"lines": {"operations": 5}}, "operations: the file is missing"),
     ],
