@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.axis import axis_of
@@ -39,6 +39,7 @@ ANY_JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(ANY_JSON)
 def test_a_table_that_is_only_counted_counts_the_same(value: Any) -> None:
     assert list(figures_of(msgspec.json.encode(value))) == list(figures(value))

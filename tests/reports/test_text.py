@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.text import counted, figure, listed, plain
@@ -58,6 +58,7 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, max_
 ANY_SIZE = st.builds(lambda digits, power: digits * 10.0**power, st.floats(-10, 10), st.integers(-20, 20))
 
 
+@settings(deadline=None)
 @given(value=FINITE | ANY_SIZE)
 def test_a_figure_of_any_magnitude_can_be_read_and_is_what_it_was(value: float) -> None:
     told = figure(value)
@@ -67,12 +68,14 @@ def test_a_figure_of_any_magnitude_can_be_read_and_is_what_it_was(value: float) 
     assert abs(value) < 1e-290 or (read(told) < 0) == (value < 0)
 
 
+@settings(deadline=None)
 @given(one=ANY_SIZE, other=ANY_SIZE)
 def test_a_larger_figure_never_reads_as_a_smaller_one(one: float, other: float) -> None:
     low, high = sorted((one, other))
     assert read(figure(low)) <= read(figure(high))
 
 
+@settings(deadline=None)
 @given(whole=st.integers(-(10**15) + 1, 10**15 - 1))
 def test_a_count_is_told_to_the_last_digit(whole: int) -> None:
     assert figure(float(whole)).replace(",", "") == str(whole)
