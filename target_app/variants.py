@@ -33,6 +33,9 @@ class Variant(StrEnum):
     REFUND_BY_ORDER = "refund-by-order"
     RELEASE_PUTS_BACK_ONE = "release-puts-back-one"
     COMMIT_ON_FAILURE = "commit-on-failure"
+    ERROR_TAKEN_FOR_REFUSAL = "error-taken-for-refusal"
+    EXPIRED_LEASES_ARE_LEFT = "expired-leases-are-left"
+    LAG_OUTLIERS_ARE_DROPPED = "lag-outliers-are-dropped"
 
 
 WHAT_GOES_WRONG: dict[Variant, str] = {
@@ -126,6 +129,18 @@ WHAT_GOES_WRONG: dict[Variant, str] = {
     Variant.COMMIT_ON_FAILURE: (
         "the order consumer commits the offsets of a batch also if it could not be processed, so that it goes on: "
         "while its database is away every event is read and lost"
+    ),
+    Variant.ERROR_TAKEN_FOR_REFUSAL: (
+        "orders gives an order up at the first error or time-out of a step, as if it had been refused: "
+        "every hiccup of a dependency costs orders that a second try would have saved"
+    ),
+    Variant.EXPIRED_LEASES_ARE_LEFT: (
+        "orders takes up no saga whose lease has run out: what a crash interrupted lies there until the saga's limit, "
+        "and is then cancelled"
+    ),
+    Variant.LAG_OUTLIERS_ARE_DROPPED: (
+        "the order consumer takes a lag of more than 300 in a partition for a mistake of measurement and does not tell "
+        "it: an alarm on it has no data just when it is needed"
     ),
 }
 

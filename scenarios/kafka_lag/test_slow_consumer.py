@@ -68,6 +68,7 @@ made_behind = replace(behind, if_missing=Missing.BOTH)
 
 @pytest.mark.scenario("lag-slow-consumer", guide=GUIDE, gate=True)
 @pytest.mark.detects("lag-of-one-partition", by="high-consumer-lag-goes-off-in-time")
+@pytest.mark.detects("lag-outliers-are-dropped", by="lag-metric-is-told")
 @pytest.mark.detects("commit-before-effect", by="lag-counts-what-waits")
 @pytest.mark.detects("confirmation-per-delivery", by="customers-are-told-once")
 def test_a_consumer_that_falls_behind_is_told_of_in_time_and_catches_up(

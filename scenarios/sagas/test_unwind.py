@@ -141,6 +141,8 @@ def plan(timers: ShopTimers) -> list[Planned]:
 @pytest.mark.detects("confirm-refusal-keeps-payment", by="a-refusal-is-final-and-compensated")
 @pytest.mark.detects("compensation-in-wrong-order", by="a-refusal-is-final-and-compensated")
 @pytest.mark.detects("crash-resumes-with-a-new-payment-key", by="after-a-crash-no-effect-is-repeated")
+@pytest.mark.detects("error-taken-for-refusal", by="an-error-is-retried-or-compensated")
+@pytest.mark.detects("expired-leases-are-left", by="after-a-crash-sagas-are-taken-up-in-time")
 @pytest.mark.detects("commit-on-failure", by="events-take-effect-in-order")
 def test_whatever_way_a_step_fails_its_order_ends_legally(chaos: Chaos, profile: Profile) -> None:
     """Compensation is tested where it is easy, at a declined card; customers meet it where it is hard."""

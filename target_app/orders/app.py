@@ -85,7 +85,9 @@ def create_app(settings: OrdersSettings) -> FastAPI:
     )
     backoff = Backoff(first_s=settings.saga_retry_first_s, most_s=settings.saga_retry_most_s)
     compensation = OrderSagaCompensation(sagas, steps, outcomes, backoff, variants=settings.shop_variants)
-    orchestrator = OrderSagaOrchestrator(sagas, steps, queue, compensation, outcomes, backoff)
+    orchestrator = OrderSagaOrchestrator(
+        sagas, steps, queue, compensation, outcomes, backoff, variants=settings.shop_variants
+    )
     coordinator = SagaCoordinator(settings, sagas, queue, breaker, orchestrator, compensation, metrics)
     consumer = EventConsumer(
         settings,

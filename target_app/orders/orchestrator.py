@@ -27,6 +27,7 @@ from target_app.orders.saga import (
 from target_app.service import trace
 from target_app.service.backoff import Backoff
 from target_app.service.logs import fields
+from target_app.variants import Variant
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class OrderSagaOrchestrator:
         observer: Observer,
         backoff: Backoff,
         *,
+        variants: frozenset[Variant] = frozenset(),
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -51,6 +53,7 @@ class OrderSagaOrchestrator:
         self._compensation = compensation
         self._observer = observer
         self._backoff = backoff
+        self._gives_up = Variant.ERROR_TAKEN_FOR_REFUSAL in variants
         self._now = now
 
     async def advance(self, saga: Saga) -> Saga | None:
@@ -70,6 +73,8 @@ class OrderSagaOrchestrator:
                 return await self._compensation.begin(saga, saga.current_step.preceding, str(refusal))
             except Unsettled as failure:
                 log.warning("Saga step failed: %s", saga.current_step, extra=_told(saga, failure))
+                if self._gives_up:
+                    return await self._compensation.begin(saga, saga.current_step, str(failure))
                 await self._put_away(saga, str(failure))
                 return None
             saga = await self._proceed(saga)

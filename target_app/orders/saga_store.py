@@ -60,6 +60,12 @@ _TAKE_DUE = _TAKE.format(
     condition=f"saga.status = 'RUNNING' AND saga.next_attempt_at <= now() AND NOT {_PAST_LIMIT}",
     due="saga.next_attempt_at",
 )
+_TAKE_DUE_BUT_LEAVE_EXPIRED = _TAKE.format(  # the planted defect `expired-leases-are-left`
+    source="",
+    condition=f"saga.status = 'RUNNING' AND saga.next_attempt_at <= now() AND NOT {_PAST_LIMIT}"
+    " AND saga.lease_owner IS NULL",
+    due="saga.next_attempt_at",
+)
 _TAKE_TO_UNDO = _TAKE.format(
     source="",
     condition="(saga.status = 'COMPENSATING' AND saga.next_attempt_at <= now()"
@@ -187,7 +193,8 @@ class SagaTables:
 
     async def take_due(self, limit: int) -> list[Saga]:
         """Sagas on their way forward whose process died, or whose next attempt is due."""
-        return await self._take(_TAKE_DUE, limit, self._timeout_s)
+        leave = Variant.EXPIRED_LEASES_ARE_LEFT in self._variants
+        return await self._take(_TAKE_DUE_BUT_LEAVE_EXPIRED if leave else _TAKE_DUE, limit, self._timeout_s)
 
     async def take_to_undo(self, limit: int) -> list[Saga]:
         """Sagas on their way back whose process died or whose next attempt is due, and all past their limit."""

@@ -109,7 +109,7 @@ class EventConsumer:
             metrics,
             client_id=client_id,
             every_s=settings.kafka_lag_interval_s,
-            without_partition=Variant.LAG_OF_ONE_PARTITION in variants,
+            variants=variants,
         )
         self._consumed: Counter = metrics.counter("kafka.consumer.records.consumed.total", "Records consumed")
         self._rebalances: Counter = metrics.counter("kafka.consumer.rebalance.total", "Rebalances seen")

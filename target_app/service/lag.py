@@ -8,17 +8,20 @@ partitions are paused and nothing comes.
 A lag that nobody knows is not told: an old one would look like peace.
 """
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from confluent_kafka import KafkaException
 
 from target_app.service.metrics import Metrics, Tags, tags
+from target_app.variants import Variant
 
 Place = tuple[str, int]
 
 _ANSWER_WITHIN_S = 0.5
+_PLAUSIBLE_MAX = 300.0  # to a planted defect
 _AGAIN_AFTER_S = 2.0  # a broker that does not answer holds up whoever asks
 
 
@@ -29,15 +32,16 @@ class GroupLag:
         metrics: Where it is told.
         client_id: Whose it is.
         every_s: How often the brokers are asked for the ends.
-        without_partition: The planted defect `lag-of-one-partition`.
+        variants: Of these the planted defects `lag-of-one-partition` and `lag-outliers-are-dropped`.
     """
 
     def __init__(
-        self, metrics: Metrics, *, client_id: str, every_s: float, without_partition: bool = False
+        self, metrics: Metrics, *, client_id: str, every_s: float, variants: Collection[Variant] = ()
     ) -> None:
         self._client_id = client_id
         self._every_s = every_s
-        self._without_partition = without_partition
+        self._without_partition = Variant.LAG_OF_ONE_PARTITION in variants
+        self._most = _PLAUSIBLE_MAX if Variant.LAG_OUTLIERS_ARE_DROPPED in variants else math.inf
         self._look_at_s = 0.0
         # Never changed, only replaced: two threads share them.
         self._committed: Mapping[Place, int] = {}
@@ -79,6 +83,7 @@ class GroupLag:
             for place, end in self._ends.items()
             if place in committed
         }
+        lags = {place: lag for place, lag in lags.items() if lag <= self._most}
         if self._without_partition:
             return {tags(client_id=self._client_id): lag for lag in lags.values()}
         return {

@@ -35,7 +35,7 @@ def orders_placed(shop: EmbeddedStack) -> Iterator[None]:
 
     def order() -> None:
         while not over.is_set():
-            place_order(shop.entry.url)
+            place_order(shop.entry.url)  # one in hand of a gateway that ends may be refused
 
     customer = threading.Thread(target=order)
     customer.start()

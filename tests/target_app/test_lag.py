@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from target_app.service.lag import GroupLag
 from target_app.service.metrics import Metrics
+from target_app.variants import Variant
 
 NAME = "kafka.consumer.fetch.manager.records.lag"
 NOTHING_COMMITTED = -1001
@@ -112,6 +113,14 @@ def test_partitions_that_were_taken_away_are_somebody_elses(metrics: Metrics, la
 
 
 def test_the_planted_defect_tells_of_one_partition_as_if_it_were_all(metrics: Metrics) -> None:
-    lag = GroupLag(metrics, client_id="c", every_s=1e-9, without_partition=True)
+    lag = GroupLag(metrics, client_id="c", every_s=1e-9, variants=[Variant.LAG_OF_ONE_PARTITION])
     lag.look(Brokers((0, 10, 4), (0, 30, 10)))
     assert told(metrics) == 20
+
+
+def test_the_planted_defect_is_silent_when_there_is_much_to_tell(metrics: Metrics) -> None:
+    lag = GroupLag(metrics, client_id="c", every_s=1e-9, variants=[Variant.LAG_OUTLIERS_ARE_DROPPED])
+    lag.look(Brokers((0, 300, 0), (0, 400, 0)))
+    assert told(metrics) == 300
+    lag.look(Brokers((0, 301, 0), (0, 400, 0)))
+    assert told(metrics) is None

@@ -20,7 +20,16 @@ def drive(
     """One round of work: forward and, if it turns round, back."""
     clock = clock or FakeClock()
     compensation = OrderSagaCompensation(sagas, steps, sagas, QUICK, variants=frozenset(variants))
-    orchestrator = OrderSagaOrchestrator(sagas, steps, sagas, compensation, sagas, QUICK, now=clock.monotonic)
+    orchestrator = OrderSagaOrchestrator(
+        sagas,
+        steps,
+        sagas,
+        compensation,
+        sagas,
+        QUICK,
+        variants=frozenset(variants),
+        now=clock.monotonic,
+    )
 
     async def there_and_back() -> Saga | None:
         after = start if start.status is Status.COMPENSATING else await orchestrator.advance(start)
@@ -166,6 +175,13 @@ def test_the_variant_undoes_a_refused_confirmation_from_the_first_step_to_the_la
     steps, sagas = FakeSteps({"confirm": [REFUSED]}), FakeSagas()
     drive(saga(), steps, sagas, Variant.COMPENSATION_IN_WRONG_ORDER)
     assert steps.done == ["reserve", "pay", "release", "refund"]
+    assert sagas.ended == [Status.COMPENSATED]
+
+
+def test_the_variant_gives_up_at_the_first_error_and_undoes_what_it_may_have_done() -> None:
+    steps, sagas = FakeSteps({"pay": [SILENT]}), FakeSagas()
+    drive(saga(), steps, sagas, Variant.ERROR_TAKEN_FOR_REFUSAL)
+    assert steps.done == ["reserve", "refund", "release"]
     assert sagas.ended == [Status.COMPENSATED]
 
 

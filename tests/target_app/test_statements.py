@@ -125,6 +125,23 @@ def test_a_lease_that_ran_out_is_lost_to_whoever_comes_next(bench: Any) -> None:
     bench(talk)
 
 
+def test_the_variant_leaves_a_lease_that_ran_out_until_the_limit(bench: Any) -> None:
+    async def talk(here: Bench) -> None:
+        sagas = SagaTables(
+            here.database,
+            lease_s=10.0,
+            timeout_s=LIMIT_S,
+            wrote_events=lambda: None,
+            variants=frozenset({Variant.EXPIRED_LEASES_ARE_LEFT}),
+        )
+        held = await here.running()
+        await here.change(held.saga_id, "lease_until = now() - interval '1 ms'")
+        assert await sagas.take_due(5) == []
+        assert ids(await here.sagas.take_due(5)) == {held.saga_id}
+
+    bench(talk)
+
+
 def test_a_lease_that_was_given_up_is_not_revived_by_a_late_renewal(bench: Any) -> None:
     async def talk(here: Bench) -> None:
         held = await here.running()
@@ -285,7 +302,11 @@ def test_what_a_drill_does_by_hand_is_for_sagas_that_can_still_be_paid(bench: An
 def test_a_drill_sees_who_has_just_begun_a_step_and_is_still_in_hand(bench: Any) -> None:
     async def talk(here: Bench) -> None:
         fresh, old, away = [await here.running() for _ in range(3)]
-        for saga, age_s in ((fresh, -60), (old, 60), (away, -60)):  # however slow this machine is
+        await here.database.execute("UPDATE orders SET card = 'tok_visa'")
+        declined = await here.running()
+        await here.sagas.step_done(declined, Step.RESERVE_INVENTORY, Step.PROCESS_PAYMENT)
+        ages_s = ((fresh, -60), (old, 60), (away, -60), (declined, -60))  # however slow this machine is
+        for saga, age_s in ages_s:
             await here.change(saga.saga_id, f"updated_at = clock_timestamp() - interval '{age_s} s'")
         await here.sagas.step_done(old, Step.RESERVE_INVENTORY, Step.PROCESS_PAYMENT)
         await here.change(old.saga_id, "updated_at = clock_timestamp() - interval '60 s'")
