@@ -139,8 +139,8 @@ WHAT_GOES_WRONG: dict[Variant, str] = {
         "and is then cancelled"
     ),
     Variant.LAG_OUTLIERS_ARE_DROPPED: (
-        "the order consumer takes a lag of more than 300 in a partition for a mistake of measurement and does not tell "
-        "it: an alarm on it has no data just when it is needed"
+        "the order consumer takes a lag of more than 300 for a mistake of measurement and tells none: an alarm on it "
+        "has no data just when it is needed"
     ),
 }
 

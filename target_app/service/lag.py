@@ -83,7 +83,8 @@ class GroupLag:
             for place, end in self._ends.items()
             if place in committed
         }
-        lags = {place: lag for place, lag in lags.items() if lag <= self._most}
+        if sum(lags.values()) > self._most:
+            return {}
         if self._without_partition:
             return {tags(client_id=self._client_id): lag for lag in lags.values()}
         return {

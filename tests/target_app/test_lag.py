@@ -120,7 +120,7 @@ def test_the_planted_defect_tells_of_one_partition_as_if_it_were_all(metrics: Me
 
 def test_the_planted_defect_is_silent_when_there_is_much_to_tell(metrics: Metrics) -> None:
     lag = GroupLag(metrics, client_id="c", every_s=1e-9, variants=[Variant.LAG_OUTLIERS_ARE_DROPPED])
-    lag.look(Brokers((0, 300, 0), (0, 400, 0)))
+    lag.look(Brokers((0, 200, 0), (0, 100, 0)))
     assert told(metrics) == 300
-    lag.look(Brokers((0, 301, 0), (0, 400, 0)))
+    lag.look(Brokers((0, 200, 0), (0, 101, 0)))
     assert told(metrics) is None
