@@ -154,7 +154,7 @@ CI = Profile(
     unwind=Phases(warm_up_s=3, steady_s=6.5, impact_s=18.5, heal_s=15, converge_s=40, quiet_s=3),
     leader_lost=Phases(warm_up_s=3, steady_s=7, impact_s=19, heal_s=17, converge_s=40, quiet_s=3),
     leader_away_s=6.0,
-    falling_behind=Phases(warm_up_s=3, steady_s=5, impact_s=20, heal_s=10, converge_s=40, quiet_s=3),
+    falling_behind=Phases(warm_up_s=3, steady_s=5, impact_s=28, heal_s=10, converge_s=40, quiet_s=3),
     alarm_period_s=2.0,
     replayed=2_000,
     replayed_per_s=800.0,
