@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from harness import cli, detection, sessions
+from harness import detection, sessions
 from harness import doctor as examination
 from harness.detection import Detection
 from harness.doctor import Diagnosis
@@ -17,6 +18,7 @@ from harness.errors import ExitCode, Interrupted, StackError
 from harness.judgement import Trouble
 from harness.outcome import SessionOutcome
 from harness.stack.embedded.sources import Source, Standing
+from tests.command_line import call
 from tests.histories import innocent_drill
 from tests.tidy.sources import ROOT
 
@@ -28,14 +30,7 @@ def drill(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Drill:
     """Call `drill` with arguments in an empty folder; its exit code."""
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["drill", *arguments])
-        with pytest.raises(SystemExit) as exited:
-            cli.main()
-        assert isinstance(exited.value.code, int)
-        return exited.value.code
-
-    return call
+    return partial(call, monkeypatch)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from harness import cli
 from harness.errors import ExitCode
+from tests.command_line import call
 from tests.tidy.sources import ROOT
 
 Drill = Callable[..., int]
@@ -19,14 +20,7 @@ Drill = Callable[..., int]
 def drill(monkeypatch: pytest.MonkeyPatch) -> Drill:
     """Call `drill` with arguments; its exit code."""
 
-    def call(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["drill", *arguments])
-        with pytest.raises(SystemExit) as exited:
-            cli.main()
-        assert isinstance(exited.value.code, int)
-        return exited.value.code
-
-    return call
+    return partial(call, monkeypatch)
 
 
 def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,19 +1,19 @@
 """`drill report`: which recordings it is about, where pages go, and what it refuses."""
 
 import json
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from harness import cli
 from harness.completion import recorded
 from harness.errors import ExitCode, RecordingError
 from harness.recording.folders import recordings
 from harness.recording.records import Verdict
 from harness.recording.rundir import write_findings
 from harness.recording.sessions import JudgedRun, SessionInfo, write_session
+from tests.command_line import call
 from tests.fake_stack import finding
 from tests.histories import innocent_drill
 
@@ -28,14 +28,7 @@ def drill(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Drill:
         innocent_drill(Path("runs", name)).ended()
         write_findings(Path("runs", name), [finding(Verdict.FAIL)])
 
-    def call(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["drill", *arguments])
-        with pytest.raises(SystemExit) as exited:
-            cli.main()
-        assert isinstance(exited.value.code, int)
-        return exited.value.code
-
-    return call
+    return partial(call, monkeypatch)
 
 
 @pytest.mark.parametrize(
